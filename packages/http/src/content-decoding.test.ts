@@ -19,7 +19,7 @@ const ENCODERS: [name: string, encode: (bytes: Uint8Array) => Uint8Array][] = [
 ];
 
 describe('decodeContent', () => {
-  test.each(ENCODERS)('undoes %s, at once or on the thread pool', async (name, encode) => {
+  test.each(ENCODERS)('decodes %s, synchronously or on the thread pool', async (name, encode) => {
     expect(decodeContent(encode(SMALL), [name], LIMITS)).toEqual(SMALL);
     const large = decodeContent(encode(LARGE), [name], LIMITS);
     let isDecoded = false;
@@ -29,7 +29,7 @@ describe('decodeContent', () => {
     expect(await large).toEqual(LARGE);
   });
 
-  test('zstd may come in frames, one after the other', async () => {
+  test('decodes several zstd frames', async () => {
     const frames = (count: number) => Buffer.concat(Array.from({ length: count }, () => zlib.zstdCompressSync(SMALL)));
     expect(decodeContent(frames(3), ['zstd'], LIMITS)).toEqual(Buffer.concat([SMALL, SMALL, SMALL]));
     // Each frame takes its time: many tiny ones do not hold the process up.
@@ -46,7 +46,7 @@ describe('decodeContent', () => {
     expect(decodeContent(frames(3), ['zstd'], few)).toEqual({ kind: 'maxBytes', allowed: few.maxBytes });
   });
 
-  test('large bodies of zstd in frames are one body too, and stop at the limit', async () => {
+  test('decodes large zstd frames as one body, up to the limit', async () => {
     const frames = Buffer.concat([LARGE, SMALL, LARGE].map((part) => zlib.zstdCompressSync(part)));
     expect(await decodeContent(frames, ['zstd'], LIMITS)).toEqual(Buffer.concat([LARGE, SMALL, LARGE]));
     const less = { ...LIMITS, maxBytes: LARGE.length + SMALL.length };
@@ -55,7 +55,7 @@ describe('decodeContent', () => {
     expect(await decodeContent(broken, ['zstd'], LIMITS)).toEqual({ kind: 'corrupt', encoding: 'zstd' });
   });
 
-  test('undoes several encodings, the last first', async () => {
+  test('decodes several encodings, the last one first', async () => {
     const bytes = zlib.brotliCompressSync(zlib.gzipSync(SMALL));
     expect(await decodeContent(bytes, ['gzip', 'br'], LIMITS)).toEqual(SMALL);
   });
@@ -69,12 +69,12 @@ describe('decodeContent', () => {
     );
   });
 
-  test('a bomb in a bomb is measured from the wire', async () => {
+  test('applies the ratio to the bytes on the wire when encodings are stacked', async () => {
     const bomb = zlib.gzipSync(zlib.gzipSync(ZEROS));
     expect(await decodeContent(bomb, ['gzip', 'gzip'], LIMITS)).toEqual({ kind: 'maxRatio', allowed: 100 });
   });
 
-  test('a small body may compress by any ratio', () => {
+  test('does not limit the ratio of a small body', () => {
     const zeros = Buffer.alloc(RATIO_FREE_BYTES);
     expect(decodeContent(zlib.gzipSync(zeros), ['gzip'], LIMITS)).toHaveLength(RATIO_FREE_BYTES);
     const more = zlib.gzipSync(Buffer.alloc(RATIO_FREE_BYTES + 1));
@@ -86,7 +86,7 @@ describe('decodeContent', () => {
     ['half of it', zlib.gzipSync(LARGE).subarray(0, 5_000), ['gzip'], { kind: 'corrupt', encoding: 'gzip' }],
     ['an encoding nobody asked for', SMALL, ['compress'], { kind: 'unknownEncoding', encoding: 'compress' }],
     ['too many', SMALL, ['gzip', 'gzip', 'gzip'], { kind: 'tooManyEncodings', encoding: 'gzip, gzip, gzip' }],
-  ])('refuses %s', async (_what, bytes, encodings, failure) => {
+  ])('rejects %s', async (_what, bytes, encodings, failure) => {
     const result = await decodeContent(bytes, encodings, LIMITS);
     expect(isDecodeFailure(result)).toBe(true);
     expect(result).toEqual(failure);

@@ -26,12 +26,12 @@ describe('AC35: what counts as identical', () => {
     ['a query with a delimiter', { query: { a: '1&b=2' } }, { query: { a: '1', b: '2' } }],
     ['the time it may take', { timeoutMs: 100 }, { timeoutMs: 200 }],
     ['its priority', { priority: 'high' }, {}],
-  ])('%s tells two requests apart', (_what, one, other) => {
+  ])('requests that differ in %s are not shared', (_what, one, other) => {
     expect(keyOf('GET', '/a', one)).not.toBe(keyOf('GET', '/a', other));
     expect(keyOf('GET', '/a', one)).toBe(keyOf('GET', '/a', { ...one }));
   });
 
-  test('so do method and path', () => {
+  test('requests that differ in method or path are not shared', () => {
     expect(new Set([keyOf('GET', '/a'), keyOf('HEAD', '/a'), keyOf('GET', '/a/'), keyOf('GET', '/b')]).size).toBe(4);
   });
 
@@ -39,7 +39,7 @@ describe('AC35: what counts as identical', () => {
     expect(keyOf(method, '/a')).toBeUndefined();
   });
 
-  test('nor is anything with a body', () => {
+  test('a request with a body is never shared', () => {
     expect(keyOf('GET', '/a', { body: 'x' })).toBeUndefined();
   });
 });

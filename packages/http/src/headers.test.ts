@@ -34,7 +34,7 @@ describe('mergeHeaders', () => {
     ['TE, for which HTTP/2 ends all requests on the connection', { te: 'gzip, canary' }, 'request.headers.te'],
     ['HTTP2-Settings, likewise', { 'http2-settings': 'canary' }, 'request.headers.http2-settings'],
     ['more than one host', { Host: ['a', 'canary'] }, 'request.headers.host'],
-  ])('refuses %s without showing the value', (_what, own, path) => {
+  ])('rejects %s without showing the value', (_what, own, path) => {
     let thrown: unknown;
     try {
       mergeHeaders([], own as never);
@@ -55,18 +55,18 @@ describe('ResponseHeaders', () => {
     expect(headers.get('nope')).toBeNull();
   });
 
-  test('join what was repeated, but for cookies by themselves', () => {
+  test('join repeated headers, and keep cookies apart', () => {
     expect(headers.get('vary')).toBe('a, b');
     expect(headers.getSetCookie()).toEqual(['c=1', 'd=2']);
     expect(new ResponseHeaders({}).getSetCookie()).toEqual([]);
   });
 
-  test('have nothing that was not sent', () => {
+  test('do not find properties of objects, such as constructor', () => {
     expect(headers.get('constructor')).toBeNull();
     expect(headers.get('__proto__')).toBeNull();
   });
 
-  test('can be iterated, and print nothing', () => {
+  test('can be iterated, and print no values', () => {
     expect(Object.fromEntries(headers)).toMatchObject({ 'content-type': 'text/plain', vary: 'a, b' });
     expect(inspect(headers)).not.toContain('c=1');
   });

@@ -21,18 +21,18 @@ test.each<[object, string]>([
   [{ baseUrl, tls: { passphrase: 5 } }, 'Option createHttpClient.tls.passphrase is 5;'],
   [{ baseUrl, auth: CANARY }, 'Option createHttpClient.auth is a text that is not shown;'],
   [{ baseUrl, auth: undefined, retry: null }, 'Option createHttpClient.retry is null;'],
-])('%o', (options, words) => {
+])('rejects %o without showing a secret', (options, words) => {
   const error = thrown(() => createHttpClient(options as HttpClientOptions));
   expect(error.message).toContain(words);
   expect(error.message).not.toContain(CANARY);
 });
 
-test('a user and a password that cannot be sent', () => {
+test('basic() rejects a user and a password that cannot be sent', () => {
   expect(thrown(() => basic('a:b', CANARY)).message).toContain('Option basic.user is a text that is not shown;');
   expect(thrown(() => basic('a', 5 as never)).message).toContain('Option basic.password is 5;');
 });
 
-test('two bodies: which of them is one too many', async () => {
+test('the error for two bodies names the second one', async () => {
   await using client = createHttpClient({ baseUrl });
   await expect(client.post('/a', { json: {}, body: CANARY } as never)).rejects.toThrow(
     'Option request.body is a text that is not shown; it must be the only one of json, form, multipart and body.',
@@ -42,7 +42,7 @@ test('two bodies: which of them is one too many', async () => {
   );
 });
 
-test('what a hook gives in place of headers, and a URL with credentials', async () => {
+test('rejects a result of authorize that is no object, and a URL with credentials', async () => {
   await using client = createHttpClient({ baseUrl, auth: { authorize: () => CANARY as never } });
   await expect(client.get('/a')).rejects.toThrow(
     'Option createHttpClient.auth.authorize() is a text that is not shown;',

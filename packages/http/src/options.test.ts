@@ -8,7 +8,7 @@ import { httpClientSettings } from './settings.ts';
 
 const baseUrl = 'http://billing.internal';
 
-describe('wrong options are refused at construction', () => {
+describe('wrong options are rejected when the client is created', () => {
   const rows: [what: string, options: object, path: string, allowed: string][] = [
     ['no baseUrl', {}, 'baseUrl', 'a string'],
     ['a baseUrl that is none', { baseUrl: 'billing' }, 'baseUrl', 'http or https'],
@@ -89,7 +89,7 @@ describe('wrong options are refused at construction', () => {
   });
 });
 
-test('no options at all', () => {
+test('rejects missing options', () => {
   expect(() => createHttpClient(undefined as never)).toThrow(expect.objectContaining({ path: 'createHttpClient' }));
 });
 
@@ -108,14 +108,14 @@ describe('defaults', () => {
     });
   });
 
-  test('shrink with the limits around them', () => {
+  test('shrink with the limits that contain them', () => {
     expect(httpClientSettings({ baseUrl, timeoutMs: 800 })).toMatchObject({
       attemptTimeoutMs: 800,
       connectTimeoutMs: 800,
     });
   });
 
-  test('of port and path come from baseUrl', () => {
+  test('for port and path come from baseUrl', () => {
     expect(httpClientSettings({ baseUrl: 'https://api.example.com/v2/' })).toMatchObject({
       authority: 'api.example.com:443',
       origin: 'https://api.example.com',
@@ -124,7 +124,7 @@ describe('defaults', () => {
     });
   });
 
-  test('AC42: are told by describe(), layer by layer, and each layer can be switched off', async () => {
+  test('AC42: are described by describe(), layer by layer, and each layer can be switched off', async () => {
     const clock = virtualClock();
     await using client = createHttpClient({ name: 'billing', baseUrl, clock });
     for (const word of [

@@ -30,7 +30,7 @@ describe('a path template', () => {
     ['null', '/invoices/{id}', { id: null }, 'request.params.id'],
     ['an object', '/invoices/{id}', { id: {} }, 'request.params.id'],
     ['half a surrogate pair', '/invoices/{id}', { id: '\udfff' }, 'request.params.id'],
-  ])('refuses a parameter: %s', (_what, text, params, path) => {
+  ])('rejects a parameter: %s', (_what, text, params, path) => {
     expect(() => parsePathTemplate(text).build(params as never)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),
     );
@@ -49,11 +49,11 @@ describe('a path template', () => {
     ['a stray brace', '/a/{id'],
     ['an empty name', '/a/{}'],
     ['not a string', 42],
-  ])('refuses a path: %s', (_what, text) => {
+  ])('rejects a path: %s', (_what, text) => {
     expect(() => parsePathTemplate(text as string)).toThrow(expect.objectContaining({ path: 'request.path' }));
   });
 
-  test('any value stays within its segment', () => {
+  test('property: a value stays within its segment', () => {
     const value = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/\p{Surrogate}/u.test(text));
     fc.assert(
       fc.property(
@@ -69,12 +69,12 @@ describe('a path template', () => {
     );
   });
 
-  test('is printed without parameters and without the values of its query', () => {
+  test('is printed without parameter and query values', () => {
     expect(parsePathTemplate('/reset/{token}?key=canary', '/v1').printable).toBe('/v1/reset/{token}?key=REDACTED');
   });
 });
 
-test('the store of templates is bounded', () => {
+test('the cache of templates is bounded', () => {
   const templates = new PathTemplates('', 10);
   const first = templates.get('/a');
   expect(templates.get('/a')).toBe(first);

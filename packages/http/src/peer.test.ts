@@ -39,10 +39,14 @@ describe('inferPeer', () => {
     'mylocalhost',
     '10.example.com',
   ];
-  test.each(internal)('%s is ours', (host) => expect(inferPeer(new URL(`http://${host}`).hostname)).toBe('internal'));
-  test.each(external)('%s is not', (host) => expect(inferPeer(new URL(`http://${host}`).hostname)).toBe('external'));
+  test.each(internal)('%s is internal', (host) =>
+    expect(inferPeer(new URL(`http://${host}`).hostname)).toBe('internal'),
+  );
+  test.each(external)('%s is external', (host) =>
+    expect(inferPeer(new URL(`http://${host}`).hostname)).toBe('external'),
+  );
 
-  test('other spellings of an address are the address', () => {
+  test('other notations of an address count as the address', () => {
     expect(inferPeer(new URL('http://2130706433').hostname)).toBe('internal');
     expect(inferPeer(new URL('http://0x7f.1').hostname)).toBe('internal');
   });

@@ -24,7 +24,7 @@ describe('encodeQuery', () => {
     ['an object', { a: 1 }],
     ['a date', new Date(0)],
     ['half a surrogate pair', '\ud800'],
-  ])('%s has no spelling', (_what, value) => {
+  ])('rejects %s', (_what, value) => {
     expect(() => encodeQuery({ ok: 1, a: value } as unknown as Query)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'request.query.a' }),
     );
@@ -36,7 +36,7 @@ describe('encodeQuery', () => {
     expect(JSON.stringify(error) + String(error)).not.toContain('canary');
   });
 
-  test('what is encoded is what the other side decodes', () => {
+  test('property: URLSearchParams decodes what was encoded', () => {
     const wellFormed = fc.string({ unit: 'grapheme' }).filter((text) => !/\p{Surrogate}/u.test(text));
     fc.assert(
       fc.property(fc.dictionary(wellFormed, fc.array(wellFormed, { minLength: 1 })), (query) => {

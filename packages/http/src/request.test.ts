@@ -37,7 +37,7 @@ describe('prepareRequest', () => {
     );
   });
 
-  test('a content type that is left out is left out, but for that of a form, which alone can be right', () => {
+  test('omits an omitted content type, except that of a multipart form, which has the boundary', () => {
     const none = { 'Content-Type': undefined };
     expect(headersOf('POST', { json: 1, headers: none })).not.toHaveProperty('content-type');
     expect(headersOf('POST', { body: Buffer.from('x'), headers: none })).not.toHaveProperty('content-type');
@@ -48,7 +48,7 @@ describe('prepareRequest', () => {
     });
   });
 
-  test('headers of the client are sent, replaced and left out', () => {
+  test('headers of the client are sent, replaced and omitted', () => {
     expect(headersOf('GET')).toEqual({ 'accept-encoding': 'gzip, deflate, br, zstd', 'x-team': 'a' });
     expect(headersOf('GET', { headers: { 'x-TEAM': 'b' } })['x-team']).toBe('b');
     expect(headersOf('GET', { headers: { 'accept-encoding': undefined } })).toEqual({ 'x-team': 'a' });
@@ -90,18 +90,18 @@ describe('prepareRequest', () => {
     expect((thrown as Error).message.replace('"a=canary"', '')).not.toContain('canary');
   });
 
-  test('a header that is NaN is refused', () => {
+  test('rejects NaN as a header value', () => {
     expect(() => prepare('GET', '/a', { headers: { a: NaN } })).toThrow(/headers\.a is NaN/);
   });
 
-  test('a stream that can be read once is repeated, but never by two tries at a time', () => {
+  test('a stream that can be read once is retried, but never hedged', () => {
     const once = prepare('PUT', '/a', { body: Readable.from(['x']) });
     expect([once.repeatable, once.execution.idempotent]).toEqual([true, false]);
     const anew = prepare('PUT', '/a', { body: () => Readable.from(['x']) });
     expect([anew.repeatable, anew.execution.idempotent]).toEqual([true, true]);
   });
 
-  test('an idempotency key is sent, or made up', () => {
+  test('an idempotency key is sent as given, or generated', () => {
     expect(headersOf('POST', { idempotencyKey: 'k-1' })['idempotency-key']).toBe('k-1');
     const made = headersOf('POST', { idempotencyKey: true })['idempotency-key'];
     expect(made).toMatch(/^[\da-f-]{36}$/);
@@ -122,17 +122,17 @@ describe('prepareRequest', () => {
     ['a priority of no kind', { priority: 'urgent' }, 'request.priority'],
     ['a signal that is none', { signal: {} }, 'request.signal'],
     ['null for a signal', { signal: null }, 'request.signal'],
-  ])('refuses %s', (_what, options, path) => {
+  ])('rejects %s', (_what, options, path) => {
     expect(() => prepare('POST', '/a', options as AnyRequestOptions)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),
     );
   });
 
-  test.each(['get', 'CONNECT', 'A B', 'GET\r\nx', '', 5])('refuses the method %j', (method) => {
+  test.each(['get', 'CONNECT', 'A B', 'GET\r\nx', '', 5])('rejects the method %j', (method) => {
     expect(() => prepare(method as string, '/a')).toThrow(expect.objectContaining({ path: 'request.method' }));
   });
 
-  test('names itself without parameters and query values', () => {
+  test('is named without parameters and query values', () => {
     const { subject } = prepare('GET', '/reset/{token}', {
       params: { token: 'canary' },
       query: { key: 'canary', page: 2 },

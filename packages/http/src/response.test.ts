@@ -33,7 +33,7 @@ describe('data', () => {
     expect(got instanceof Uint8Array ? Buffer.from(got) : got).toEqual(data);
   });
 
-  test('that cannot be decoded is an error with the story of the call', () => {
+  test('that cannot be decoded throws an error with the attempts of the call', () => {
     const answer = response('{', 'application/json');
     const log = new AttemptLog(0);
     log.begin(1, 'host', 0);

@@ -49,7 +49,7 @@ describe('by status', () => {
   });
 });
 
-describe('AC45: by failure of the network (make-fetch-happen reads its list inverted)', () => {
+describe('AC45: by network error code (make-fetch-happen reads its list inverted)', () => {
   const retried = [
     'EAI_AGAIN',
     'ECONNABORTED',
@@ -69,7 +69,7 @@ describe('AC45: by failure of the network (make-fetch-happen reads its list inve
     'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
     'HPE_INVALID_EOF_STATE',
   ];
-  test.each(retried)('%s passes', (code) => {
+  test.each(retried)('%s is retried', (code) => {
     expect(isRetryableFailure(rules, code, true, false)).toBe(true);
     expect(isRetryableFailure(rules, code, false, true)).toBe(true);
     expect(isRetryableFailure(rules, code, false, false)).toBe(false);
@@ -86,12 +86,12 @@ describe('AC45: by failure of the network (make-fetch-happen reads its list inve
     'UND_ERR_HEADERS_OVERFLOW',
     'UND_ERR_INVALID_ARG',
     'EACCES',
-  ])('%s does not', (code) => {
+  ])('%s is not retried', (code) => {
     expect(isRetryableFailure(rules, code, true, true)).toBe(false);
   });
 });
 
-describe('calls that must not happen twice', () => {
+describe('requests that must not be sent twice', () => {
   test.each([
     ['refused before anything was sent', network('ECONNREFUSED', 'connect'), true],
     ['reset after it was sent', network('ECONNRESET', 'request', false), false],
@@ -103,7 +103,7 @@ describe('calls that must not happen twice', () => {
   ])('%s', (_what, outcome, again) => expect(retryUnsent(outcome)).toBe(again));
 });
 
-describe('what the breaker makes of it', () => {
+describe('the verdict for the circuit breaker', () => {
   test.each([
     ['a value', { ok: true, value: 1, attempt: 1, durationMs: 1 } as const, 'success'],
     ['404: the service is well', status(404), 'success'],
@@ -120,7 +120,7 @@ describe('what the breaker makes of it', () => {
   ])('%s', (_what, outcome, verdict) => expect(classifyAttempt(outcome)).toBe(verdict));
 });
 
-test('429 and 503 are throttling', () => {
+test('429 and 503 count as throttling', () => {
   expect(isThrottled(status(429))).toBe(true);
   expect(isThrottled(status(503))).toBe(true);
   expect(isThrottled(status(500))).toBe(false);

@@ -49,7 +49,7 @@ function tokens(): HttpAuth & { readonly given: number; readonly rejected: strin
 const sent = () => upstream.requests.map(({ headers }) => headers.authorization);
 
 describe('auth', () => {
-  test('is asked anew for every try', async () => {
+  test('calls authorize for every attempt', async () => {
     await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
     let number = 0;
     await clientFor({
@@ -58,7 +58,7 @@ describe('auth', () => {
     expect(sent()).toEqual(['GET 1 1', 'GET 2 2', 'GET 3 3']);
   });
 
-  test('sees what a signer needs, and is laid over all other headers', async () => {
+  test('passes URL, headers and body to authorize, and its headers replace others of the same name', async () => {
     const seen: AuthorizableRequest[] = [];
     const client = clientFor({
       authorize: (request) => {
@@ -83,7 +83,7 @@ describe('auth', () => {
     expect(sent()).toEqual(['signed']);
   });
 
-  test('basic', async () => {
+  test('basic() sends user and password as Basic credentials', async () => {
     await clientFor(basic('Aladdin', 'open sesame')).get('/a');
     expect(sent()).toEqual(['Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==']);
   });
@@ -91,14 +91,14 @@ describe('auth', () => {
   test.each([
     ['a colon in the user', 'a:b', 'c'],
     ['a line break in the password', 'a', 'canary\r\n'],
-  ])('basic refuses %s, without showing it', (_what, user, password) => {
+  ])('basic() rejects %s without showing it', (_what, user, password) => {
     expect(() => basic(user, password)).toThrowError(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
     expect(() => basic(user, password)).not.toThrowError(/canary/);
   });
 });
 
 describe('a 401', () => {
-  test('AC41: gives the token back, and sends once more with another, at no cost of attempts', async () => {
+  test('AC41: invalidates the credentials and repeats the request with new ones, without using up an attempt', async () => {
     await upstream.setFaults([{ fault: respond(401), when: { requests: [1, 1] } }]);
     const auth = tokens();
     const { status, attempts } = await clientFor(auth, { retry: false }).post('/a', { json: { a: 1 } });
@@ -109,7 +109,7 @@ describe('a 401', () => {
     expect(upstream.requests.map(({ bodyText }) => bodyText)).toEqual(['{"a":1}', '{"a":1}']);
   });
 
-  test('asks again in the context of the caller: his deadline and his spans are around the hook', async () => {
+  test('calls authorize again in the asynchronous context of the caller', async () => {
     await upstream.setFaults([{ fault: respond(401), when: { requests: [1, 1] } }]);
     const tenants: unknown[] = [];
     const hook: HttpAuth = {
@@ -124,7 +124,7 @@ describe('a 401', () => {
     expect(tenants).toEqual(['acme', 'acme']);
   });
 
-  test('the second one in a call is final', async () => {
+  test('is final the second time in a call', async () => {
     await upstream.setFaults([{ fault: respond(401) }]);
     const auth = tokens();
     const error = await failure(clientFor(auth).get('/a'));
@@ -133,13 +133,13 @@ describe('a 401', () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  test('is final for a hook that has nothing else to offer', async () => {
+  test('is final for a hook without invalidate', async () => {
     await upstream.setFaults([{ fault: respond(401) }]);
     expect(await failure(clientFor(basic('a', 'b')).get('/a'))).toMatchObject({ status: 401 });
     expect(upstream.requests).toHaveLength(1);
   });
 
-  test('is final when the body was a stream that cannot be had again', async () => {
+  test('is final when the body was a stream that cannot be sent again', async () => {
     await upstream.setFaults([{ fault: respond(401) }]);
     async function* long() {
       for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000));
@@ -149,15 +149,15 @@ describe('a 401', () => {
   });
 });
 
-describe('a hook that fails', () => {
-  test('ends the call, with what it failed with', async () => {
+describe('an auth hook', () => {
+  test('ends the call when authorize throws, with the error as cause', async () => {
     const cause = new Error('no token');
     const error = await failure(clientFor({ authorize: () => Promise.reject(cause) }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'auth', cause, retryable: false, method: 'GET' });
     expect(upstream.requests).toHaveLength(0);
   });
 
-  test('with an error of ours is that error, repeated where it says so, and no word about the other side', async () => {
+  test('that throws a Macadam error rejects with that error, retries it if retryable, and does not blame the server', async () => {
     let asked = 0;
     const auth: HttpAuth = {
       authorize() {
@@ -197,14 +197,14 @@ describe('a hook that fails', () => {
     },
   );
 
-  test('gives what is no header: refused, without showing it', async () => {
+  test('that returns invalid headers fails the call without showing them', async () => {
     const error = await failure(clientFor({ authorize: () => ({ authorization: 'canary\r\nx: y' }) }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
     expect(inspect(error, { depth: 10 })).not.toContain('canary');
     expect(upstream.requests).toHaveLength(0);
   });
 
-  test('is told of every answer to what it authorized, streams and failures included, and cannot spoil one', async () => {
+  test('received() gets every response to an authorized request, also of streams, and its errors are ignored', async () => {
     await upstream.setFaults([
       { fault: respond(401, { headers: { 'dpop-nonce': 'n1' } }), when: { requests: [1, 1] } },
     ]);
@@ -228,7 +228,7 @@ describe('a hook that fails', () => {
     ]);
   });
 
-  test('listens and fails later: nobody is told, and nothing is left unhandled', async () => {
+  test('received() that rejects later causes no unhandled rejection', async () => {
     const unhandled: unknown[] = [];
     const listen = (reason: unknown): number => unhandled.push(reason);
     process.on('unhandledRejection', listen);
@@ -240,7 +240,7 @@ describe('a hook that fails', () => {
     expect(unhandled).toEqual([]);
   });
 
-  test('never answers: its try runs out of time, it is told, and nothing is sent later', async () => {
+  test('that never resolves ends with the attempt timeout, which aborts its signal, and nothing is sent later', async () => {
     let told: AbortSignal | undefined;
     let answer!: (headers: { authorization: string }) => void;
     const client = clientFor(
@@ -263,7 +263,7 @@ describe('a hook that fails', () => {
   });
 });
 
-test('nothing of it is ever printed', async () => {
+test('credentials from auth are never printed', async () => {
   await upstream.setFaults([{ fault: respond(500) }]);
   const client = clientFor(basic('user', 'canary'));
   const error = await failure(client.get('/a'));
@@ -273,7 +273,7 @@ test('nothing of it is ever printed', async () => {
   expect(shown).not.toContain(Buffer.from('user:canary').toString('base64'));
 });
 
-test('wrong hooks are refused at construction', () => {
+test('rejects a wrong auth option when the client is created', () => {
   expect(() => clientFor({} as HttpAuth)).toThrowError(/auth/);
   expect(() => clientFor({ authorize: () => ({}), invalidate: 1 } as unknown as HttpAuth)).toThrowError(
     /auth.invalidate/,

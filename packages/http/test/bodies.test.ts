@@ -40,19 +40,19 @@ async function* long(): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000, 'x'));
 }
 
-test('AC16: a Blob is sent anew with every try, with its type and its length', async () => {
+test('AC16: a Blob is sent with every attempt, with its type and its length', async () => {
   await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
   await clientFor().put('/a', { body: new Blob(['a,b'], { type: 'text/csv' }) });
   expect(sent()).toEqual(['a,b', 'a,b']);
   expect(upstream.requests[1]?.headers).toMatchObject({ 'content-type': 'text/csv', 'content-length': '3' });
 });
 
-describe('AC16: a function that makes a stream', () => {
+describe('AC16: a function that creates a stream', () => {
   test.each<[string, () => StreamedBody]>([
     ['a Readable', () => Readable.from(['one ', 'two'])],
     ['a web stream', () => webStream('one two')],
     ['a generator', () => pieces('one ', 'two')],
-  ])('sends the same bytes with every try: %s', async (_what, body) => {
+  ])('sends the same bytes with every attempt: %s', async (_what, body) => {
     await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
     const { attempts } = await clientFor().put('/a', { body });
     expect(attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
@@ -75,7 +75,7 @@ describe('AC16: a function that makes a stream', () => {
         return used;
       },
     ],
-  ])('that makes %s is refused, instead of sending an empty body', async (_what, make) => {
+  ])('that returns %s is rejected, instead of sending an empty body', async (_what, make) => {
     await upstream.setFaults([{ fault: respond(503) }]);
     const error = await failure(clientFor().put('/a', { body: make(pieces('once')) }));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body()' });
@@ -113,8 +113,8 @@ const endless: Record<string, (onLetGo: () => void) => StreamedBody> = {
   },
 };
 
-describe.each(Object.entries(endless))('%s that a function made', (_what, make) => {
-  test.each(['http', 'https'])('is let go with its call, one for each try, over %s', async (protocol) => {
+describe.each(Object.entries(endless))('%s created by a function', (_what, make) => {
+  test.each(['http', 'https'])('is closed with its call, one for each attempt, over %s', async (protocol) => {
     const server = await silentServer(protocol);
     let made = 0;
     let letGo = 0;
@@ -165,7 +165,7 @@ describe('a stream of the caller', () => {
     ['a Readable', () => Readable.from([Buffer.from('one '), Buffer.from('two')])],
     ['a web stream', () => webStream('one two')],
     ['a generator', () => pieces('one ', 'two')],
-  ])('is kept up to 1 MiB, and then repeated like any body: %s', async (_what, make) => {
+  ])('up to 1 MiB is buffered and sent with every attempt: %s', async (_what, make) => {
     await upstream.setFaults([{ fault: resetBeforeHeaders(), when: { requests: [1, 2] } }]);
     await clientFor().put('/a', { body: make() });
     expect(sent()).toEqual(['one two', 'one two', 'one two']);
@@ -185,7 +185,7 @@ describe('a stream of the caller', () => {
     expect(upstream.requests.map(({ bodyBytes }) => bodyBytes)).toEqual([2_000_000]);
   });
 
-  test('a longer one whose try ran out of time is not sent again either', async () => {
+  test('a longer one is not sent again after its attempt timed out', async () => {
     await upstream.setFaults([{ fault: hang() }]);
     const error = await failure(
       clientFor({ attemptTimeoutMs: 200, circuitBreaker: false }).put('/a', { body: long() }),
@@ -194,7 +194,7 @@ describe('a stream of the caller', () => {
     expect(upstream.stats().requests).toBeLessThanOrEqual(1);
   });
 
-  test('a longer one is not even repeated when nobody answered the door', async () => {
+  test('a longer one is not sent again after a refused connection', async () => {
     const client = clientFor({ baseUrl: 'http://127.0.0.1:1' });
     expect(await failure(client.put('/a', { body: long() }))).toMatchObject({
       code: 'MAC_HTTP_NETWORK',
@@ -203,7 +203,7 @@ describe('a stream of the caller', () => {
     });
   });
 
-  test('that fails is the failure of the request, not of the network', async () => {
+  test('that fails rejects with HttpRequestError, not with a network error', async () => {
     async function* failing(): AsyncGenerator<string> {
       yield Promise.resolve('some');
       throw new Error('disk full');
@@ -216,13 +216,13 @@ describe('a stream of the caller', () => {
     }
   });
 
-  test('of which something was read already is refused', async () => {
+  test('that was already read is rejected', async () => {
     const used = Readable.from(['a', 'b']);
     for await (const _ of used) break;
     expect(await failure(clientFor().put('/a', { body: used }))).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
   });
 
-  test('that is not of bytes is refused, made for each try too, and says nothing about the other side', async () => {
+  test('with chunks that are neither bytes nor text is rejected, and does not blame the server', async () => {
     const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
     for (const body of [Readable.from([{ a: 1 }]), () => Readable.from([{ a: 1 }])]) {
       const error = await failure(client.put('/a', { body }));
@@ -231,7 +231,7 @@ describe('a stream of the caller', () => {
     expect((await client.get('/a')).status).toBe(200);
   });
 
-  test('that is the answer of another server, and breaks off, says nothing about this one', async () => {
+  test('that is a response of another server and breaks off does not blame this server', async () => {
     const source = await startFaultServer({ faults: [{ fault: resetMidBody({ afterBytes: 1 }) }] });
     const other = noBackoffClient({ baseUrl: source.url, retry: false, circuitBreaker: false });
     const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
@@ -248,14 +248,14 @@ describe('a stream of the caller', () => {
     await source.close();
   });
 
-  test('that fails without a reason has failed', async () => {
+  test('that fails with undefined has failed', async () => {
     const failing = () => new WebStream<Uint8Array>({ start: (controller) => controller.error() });
     for (const body of [failing(), failing]) {
       expect(await failure(clientFor().put('/a', { body }))).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body' });
     }
   });
 
-  test('that waits for ever is let go when the call is out of time', async () => {
+  test('that never ends is closed when the call times out', async () => {
     const silent = new Readable({ read() {} });
     expect(await failure(clientFor({ timeoutMs: 50 }).put('/a', { body: silent }))).toMatchObject({
       code: 'MAC_TIMEOUT',
@@ -263,7 +263,7 @@ describe('a stream of the caller', () => {
     expect(silent.destroyed).toBe(true);
   });
 
-  test('is let go when the call ends', async () => {
+  test('is closed when the call ends', async () => {
     let ended = false;
     async function* watched(): AsyncGenerator<string> {
       try {
@@ -284,7 +284,7 @@ describe('multipart', () => {
     return new Response(bodyText, { headers: { 'content-type': headers['content-type'] as string } }).formData();
   };
 
-  test('AC17: text and files arrive, with a fresh boundary for each try', async () => {
+  test('AC17: sends text and files, with a new boundary for each attempt', async () => {
     await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
     const file = new File(['{"a":1}'], 'a "quoted".json', { type: 'application/json' });
     await clientFor().put('/a', { multipart: { name: 'Zoë', count: 3, tag: ['x', 'y'], gone: undefined, file } });
@@ -301,7 +301,7 @@ describe('multipart', () => {
     expect(upstream.requests[0]?.headers['content-length']).toBe(String(upstream.requests[0]?.bodyBytes));
   });
 
-  test('a FormData, and a file on disk that is read while it is sent', async () => {
+  test('sends a FormData with a file that is read while it is sent', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'macadam-'));
     await writeFile(join(folder, 'a.txt'), 'x'.repeat(200_000));
     const form = new FormData();
@@ -316,7 +316,7 @@ describe('multipart', () => {
     await rm(folder, { recursive: true });
   });
 
-  test('a name cannot break out of its header', async () => {
+  test('escapes names, so that they cannot inject headers', async () => {
     await clientFor().post('/a', { multipart: { 'a"\r\nx-evil: 1': 'v' } });
     expect(sent()[0]).not.toContain('\r\nx-evil');
     expect([...(await parsed(0)).keys()]).toHaveLength(1);
@@ -326,7 +326,7 @@ describe('multipart', () => {
     ['an object', { a: {} }],
     ['null', { a: null }],
     ['NaN', { a: Number.NaN }],
-  ])('%s has no spelling', async (_what, multipart) => {
+  ])('rejects %s, which cannot be encoded', async (_what, multipart) => {
     expect(await failure(clientFor().post('/a', { multipart: multipart as never }))).toMatchObject({
       code: 'MAC_INVALID_OPTIONS',
       path: 'request.multipart.a',
@@ -334,7 +334,7 @@ describe('multipart', () => {
   });
 });
 
-test('a body is given in one way only', async () => {
+test('rejects more than one of json, form, multipart and body', async () => {
   const error = await failure(clientFor().post('/a', { json: 1, multipart: { a: 'x' } }));
   expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.multipart' });
 });

@@ -18,7 +18,7 @@ import {
   type FaultServer,
 } from '@macadam/testkit';
 import { MockAgent, Pool } from 'undici';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpStatusError } from '../src/index.ts';
 import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
@@ -38,7 +38,7 @@ function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
 }
 
 describe('a call', () => {
-  test('goes out as it was asked for, and comes back whole', async () => {
+  test('sends path, query, headers and body, and returns the complete response', async () => {
     const client = clientFor({ baseUrl: `${upstream.url}/v1/`, headers: { 'x-team': 'a' } });
     const response = await client.put('/invoices/{id}', {
       params: { id: 'ä/1' },
@@ -58,12 +58,12 @@ describe('a call', () => {
     expect(response.attempts[0]?.endpoint).toBe(`127.0.0.1:${upstream.port}`);
   });
 
-  test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])('%s is sent as it is', async (method) => {
+  test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])('sends %s', async (method) => {
     await clientFor().request(method, '/a');
     expect(upstream.requests[0]).toMatchObject({ method, bodyBytes: 0 });
   });
 
-  test('each method has its shorthand', async () => {
+  test('has a function for each common method', async () => {
     const client = clientFor();
     await client.get('/a');
     await client.head('/a');
@@ -85,7 +85,7 @@ describe('a call', () => {
     ['204', 'GET', 204],
     ['an empty 200', 'GET', 200],
     ['HEAD', 'HEAD', 200],
-  ])('without a body has no data: %s', async (_what, method, status) => {
+  ])('has undefined data without a body: %s', async (_what, method, status) => {
     await upstream.setFaults([{ fault: respond(status, { headers: { 'content-type': 'application/json' } }) }]);
     const response = await clientFor().request(method, '/a');
     expect(response.status).toBe(status);
@@ -99,7 +99,7 @@ describe('a call', () => {
     ['deflate', zlib.deflateSync],
     ['br', zlib.brotliCompressSync],
     ['zstd', zlib.zstdCompressSync],
-  ])('is compressed with %s on the way', async (encoding, encode) => {
+  ])('decodes a %s body', async (encoding, encode) => {
     const body = encode(Buffer.from('{"a":1}'));
     const headers = { 'content-encoding': encoding, 'content-type': 'application/json' };
     await upstream.setFaults([{ fault: respond(200, { headers, body }) }]);
@@ -107,7 +107,7 @@ describe('a call', () => {
     expect(upstream.requests[0]?.headers['accept-encoding']).toContain(encoding);
   });
 
-  test('shares connections, one after the other', async () => {
+  test('reuses a connection for the next call', async () => {
     const client = clientFor();
     for (let i = 0; i < 5; i++) {
       await client.get('/a');
@@ -116,7 +116,7 @@ describe('a call', () => {
     expect(upstream.stats().connections).toBe(1);
   });
 
-  test('needs no dispatcher of ours: MockAgent', async () => {
+  test('works with a MockAgent as dispatcher', async () => {
     const agent = new MockAgent();
     agent.disableNetConnect();
     const pool = agent.get('http://billing.internal');
@@ -143,7 +143,7 @@ describe('a schema', () => {
   const Invoice = z.object({ id: z.number(), lines: z.array(z.object({ cents: z.number() })) });
   const answer = (json: unknown) => upstream.setFaults([{ fault: respond(200, { json }) }]);
 
-  test('types and transforms the data', async () => {
+  test('validates, types and transforms the data', async () => {
     await answer({ id: 1, lines: [], more: true });
     const { data } = await clientFor().get('/a', { schema: Invoice.transform(({ id }) => `#${id}`) });
     expect(data).toBe('#1');
@@ -155,7 +155,7 @@ describe('a schema', () => {
     expect((await clientFor().get('/a', { schema })).data).toEqual({ id: 1, lines: [] });
   });
 
-  test('that does not fit is an error that says where, not what', async () => {
+  test('mismatch is an error with the paths, but without the values', async () => {
     await answer({ id: 1, lines: [{ cents: 'canary' }] });
     const error = await failure(clientFor().get('/a', { schema: Invoice }));
     expect(error).toMatchObject({
@@ -174,14 +174,14 @@ describe('a schema', () => {
     ['canary canary', 'x', 'with a body that is not JSON and does not fit the schema'],
     ['application/json', '', 'with a body that is empty and does not fit the schema'],
     ['application/problem+json', '{}', 'with a body that does not fit the schema at id'],
-  ])('that does not fit an answer of type %s says what came', async (type, text, words) => {
+  ])('mismatch of a response of type %s says what arrived', async (type, text, words) => {
     await upstream.setFaults([{ fault: respond(200, { headers: { 'content-type': type }, text }) }]);
     const message = String(await failure(clientFor().get('/a', { schema: Invoice })));
     expect(message).toContain(words);
     expect(message).not.toContain('canary');
   });
 
-  test('that is none is refused before anything is sent', async () => {
+  test('of another kind is rejected before anything is sent', async () => {
     for (const schema of [null, {}, () => true, 'canary']) {
       const error = await failure(clientFor().get('/a', { schema: schema as never }));
       expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.schema' });
@@ -190,7 +190,7 @@ describe('a schema', () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
-  test('is not applied to an answer outside 2xx', async () => {
+  test('is not applied to a response outside 2xx', async () => {
     await upstream.setFaults([{ fault: respond(404, { json: { detail: 'none' } }) }]);
     const response = await clientFor().get('/a', { schema: Invoice, throwOnStatus: false });
     expect(response.ok).toBe(false);
@@ -199,7 +199,7 @@ describe('a schema', () => {
 });
 
 describe('a status outside 2xx', () => {
-  test('is an error that holds the answer', async () => {
+  test('rejects with an error that has the response', async () => {
     const headers = { 'content-type': 'application/problem+json' };
     await upstream.setFaults([{ fault: respond(422, { headers, text: '{"detail":"no such plan"}' }) }]);
     const error = await failure(clientFor().post('/orders/{id}', { params: { id: 1 }, json: {} }));
@@ -215,7 +215,7 @@ describe('a status outside 2xx', () => {
     });
   });
 
-  test('can be asked for as a response, after the tries it takes', async () => {
+  test('resolves after its retries with throwOnStatus: false', async () => {
     await upstream.setFaults([{ fault: respond(503, { text: 'busy' }) }]);
     const response = await clientFor({ throwOnStatus: false }).get('/a');
     expect(response).toMatchObject({ status: 503, ok: false });
@@ -234,7 +234,7 @@ describe('a status outside 2xx', () => {
   test.each([
     ['more than 64 KiB on the wire', randomText(200_000)],
     ['more than 1 MiB decoded', 'x'.repeat(2_000_000)],
-  ])('is that status, retried, with the beginning of a compressed body of %s', async (_what, text) => {
+  ])('is retried and reported, with the beginning of a compressed body of %s', async (_what, text) => {
     for (const [encoding, body] of [
       ['gzip', zlib.gzipSync(text)],
       ['br', zlib.brotliCompressSync(text, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } })],
@@ -249,19 +249,19 @@ describe('a status outside 2xx', () => {
     }
   });
 
-  test('keeps its meaning when its body is broken', async () => {
+  test('is reported when its body cannot be decoded', async () => {
     await upstream.setFaults([{ fault: respond(500, { headers: { 'content-encoding': 'gzip' }, text: 'plain' }) }]);
     expect(await failure(clientFor({ retry: false }).get('/a'))).toMatchObject({ status: 500 });
   });
 
-  test('AC20: of a small body leaves the connection to the next try', async () => {
+  test('AC20: with a small body leaves its connection to the next attempt', async () => {
     await upstream.setFaults([{ fault: respond(503, { text: 'busy' }), when: { requests: [1, 2] } }]);
     const { attempts } = await clientFor().get('/a');
     expect(attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
     expect(upstream.stats().connections).toBe(1);
   });
 
-  test('with an endless body costs 64 KiB, and the connection', async () => {
+  test('with an endless body is read up to 64 KiB, and its connection is dropped', async () => {
     await upstream.setFaults([
       { fault: respond(503, { body: new Uint8Array(5_000_000) }), when: { requests: [1, 1] } },
     ]);
@@ -270,7 +270,7 @@ describe('a status outside 2xx', () => {
     expect(upstream.stats().connections).toBe(2);
   });
 
-  test('leads back to the line that called', async () => {
+  test('has a stack that leads to the line of the call', async () => {
     await upstream.setFaults([{ fault: respond(404) }]);
     const client = clientFor();
     async function loadInvoice(): Promise<void> {
@@ -289,25 +289,28 @@ describe('a network that fails', () => {
     ['a reset within the body', resetMidBody(), 'ECONNRESET', 'response'],
     ['a body that is shorter than it says', wrongContentLength({ declared: 9_999 }), 'UND_ERR_SOCKET', 'response'],
   ] as const;
-  test.each(faults)('%s is repeated', async (_what, fault, errorCode) => {
+  test.each(faults)('retries after: %s', async (_what, fault, errorCode) => {
     await upstream.setFaults([{ fault, when: { requests: [1, 1] } }]);
     const { attempts, data } = await clientFor().get('/a');
     expect(attempts).toMatchObject([{ errorCode }, { status: 200 }]);
     expect(data).toMatchObject({ path: '/a' });
   });
 
-  test.each(faults)('%s, every time, is an error with code and phase', async (_what, fault, errorCode, phase) => {
-    await upstream.setFaults([{ fault }]);
-    expect(await failure(clientFor().get('/a'))).toMatchObject({
-      code: 'MAC_HTTP_NETWORK',
-      errorCode,
-      phase,
-      gaveUp: 'maxAttempts',
-      attempts: [{ errorCode }, { errorCode }, { errorCode }],
-    });
-  });
+  test.each(faults)(
+    'rejects with code and phase when every attempt fails: %s',
+    async (_what, fault, errorCode, phase) => {
+      await upstream.setFaults([{ fault }]);
+      expect(await failure(clientFor().get('/a'))).toMatchObject({
+        code: 'MAC_HTTP_NETWORK',
+        errorCode,
+        phase,
+        gaveUp: 'maxAttempts',
+        attempts: [{ errorCode }, { errorCode }, { errorCode }],
+      });
+    },
+  );
 
-  test('refused connections are repeated for any method, since nothing was sent', async () => {
+  test('retries refused connections for any method, since nothing was sent', async () => {
     await upstream.setFaults([{ fault: refuse() }]);
     expect(await failure(clientFor().post('/a', { json: 1 }))).toMatchObject({
       errorCode: 'ECONNREFUSED',
@@ -316,13 +319,13 @@ describe('a network that fails', () => {
     });
   });
 
-  test('bytes that are not HTTP are not repeated, and not shown', async () => {
+  test('does not retry a response that is not HTTP, nor show its bytes', async () => {
     await upstream.setFaults([{ fault: garbage('canary canary\r\n\r\n') }]);
     const error = await failure(clientFor().get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', retryable: false, attempts: { length: 1 } });
   });
 
-  test('AC21: a keep-alive connection that went stale is repeated on a fresh one', async () => {
+  test('AC21: repeats a GET that was lost on a stale connection', async () => {
     await upstream.setFaults([{ fault: closeKeepAlive(), when: { requests: [2, 2] } }]);
     const client = clientFor();
     await client.get('/a');
@@ -332,7 +335,7 @@ describe('a network that fails', () => {
     expect(upstream.stats().connections).toBe(2);
   });
 
-  test('AC21: but not for a POST: it may have been done', async () => {
+  test('AC21: does not repeat a POST that was lost on a stale connection, since it may have been processed', async () => {
     await upstream.setFaults([{ fault: closeKeepAlive(), when: { requests: [2, 2] } }]);
     const client = clientFor();
     await client.get('/a');
@@ -340,14 +343,14 @@ describe('a network that fails', () => {
     expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({ phase: 'request', attempts: { length: 1 } });
   });
 
-  test('a name that does not resolve', async () => {
+  test('reports a name that does not resolve', async () => {
     const error = await failure(clientFor({ baseUrl: 'http://nowhere.invalid', retry: false }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
     expect((error as { errorCode: string }).errorCode).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
   });
 });
 
-test('a call that ends in the queue of the transport costs no connection', async () => {
+test('a call that is cancelled while queued in the transport drops no connection', async () => {
   let release: () => void = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   await using slow = await startFaultServer({ handle: async () => (await held, { status: 200 }) });
@@ -371,7 +374,7 @@ test('a call that ends in the queue of the transport costs no connection', async
 const EITHER_LIMIT = expect.stringMatching(/^max(?:Bytes|Ratio)$/) as unknown;
 
 describe('response limits', () => {
-  test('D2: 200 MB in a gzip body are refused, and cost little', async () => {
+  test('D2: rejects 200 MB in a gzip body, with little memory', async () => {
     await upstream.setFaults([{ fault: gzipBomb({ decodedBytes: 200 * 1_048_576 }) }]);
     const client = clientFor();
     global.gc?.();
@@ -383,14 +386,14 @@ describe('response limits', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  test('a declared length is refused before the body is read', async () => {
+  test('reject a declared length before the body is read', async () => {
     await upstream.setFaults([{ fault: respond(200, { body: new Uint8Array(2_000) }) }]);
     const client = clientFor({ responseLimits: { maxBytes: 1_999 } });
     expect(await failure(client.get('/a'))).toMatchObject({ limit: 'maxBytes', allowed: 1_999, status: 200 });
     expect((await client.head('/a')).status).toBe(200);
   });
 
-  test('a body without a length is cut at the limit', async () => {
+  test('stop reading a body without a length at the limit', async () => {
     const server = createServer((_request, response) => {
       response.on('error', () => {});
       const more = (): void => {
@@ -411,7 +414,7 @@ describe('response limits', () => {
 });
 
 describe('closing', () => {
-  test('refuses new calls, lets those in flight end, and closes the connections', async () => {
+  test('rejects new calls, waits for those in flight, and closes the connections', async () => {
     let release: () => void = () => {};
     const held = new Promise<void>((resolve) => (release = resolve));
     await using slow = await startFaultServer({ handle: async () => (await held, { status: 200, text: 'late' }) });
@@ -429,7 +432,7 @@ describe('closing', () => {
     expect(client.stats()).toMatchObject({ calls: 1, succeeded: 1, failed: 0, inFlight: 0, attempts: 1 });
   });
 
-  test('waits for retries too', async () => {
+  test('waits for retries', async () => {
     await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
     const client = clientFor({ retry: { backoff: constant({ delayMs: 20 }), throttledBaseMs: 0 } });
     const call = client.get('/a');
@@ -447,7 +450,7 @@ describe('closing', () => {
   });
 });
 
-test('a try that is out of time drops its connection and leaves the rest alone', async () => {
+test('an attempt that times out drops its connection only', async () => {
   await upstream.setFaults([{ fault: trickle({ everyMs: 20 }), when: { requests: [1, 1] } }]);
   const { attempts } = await clientFor({ attemptTimeoutMs: 150 }).get('/a');
   expect(attempts).toMatchObject([
@@ -455,6 +458,17 @@ test('a try that is out of time drops its connection and leaves the rest alone',
     { status: 200, errorCode: undefined },
   ]);
   await upstream.waitUntil(({ openConnections }) => openConnections === 1);
+});
+
+test('calls and close() of an idle client work under the default fake timers of Vitest', async () => {
+  vi.useFakeTimers();
+  try {
+    const client = createHttpClient({ baseUrl: upstream.url });
+    expect((await client.get('/a')).status).toBe(200);
+    await client.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a closed client leaves no handle behind', async () => {

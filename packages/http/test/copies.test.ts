@@ -30,12 +30,12 @@ async function withCoresOfTheirOwn(): Promise<typeof import('../src/index.ts')> 
   return await import('../src/index.ts');
 }
 
-describe('with a copy of core for the service, for resilience and for this package', () => {
+describe('with different copies of core in the service, resilience and this package', () => {
   // A shared request may outlive its callers, and has the time of a try.
   it.each([
     { dedupe: false, toldMs: 50 },
     { dedupe: true, toldMs: 10_000 },
-  ])('a call ends at the deadline of its work, and says so as ever: dedupe $dedupe', async ({ dedupe, toldMs }) => {
+  ])('a call ends at the deadline of its work with HttpTimeoutError: dedupe $dedupe', async ({ dedupe, toldMs }) => {
     const { createHttpClient, HttpTimeoutError } = await withCoresOfTheirOwn();
     const clock = virtualClock();
     const client = createHttpClient({ name: 'silent', baseUrl, timeoutMs: 60_000, dedupe, clock });

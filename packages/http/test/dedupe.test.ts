@@ -28,7 +28,7 @@ afterEach(async () => {
   await upstream.close();
 });
 
-test('identical requests in flight are one on the wire, and each caller has an answer of his own', async () => {
+test('identical requests in flight are sent once, and each caller gets a response of its own', async () => {
   const calls = [client.get('/a'), client.get('/a'), client.get('/a')];
   await upstream.waitForRequests(1);
   release();
@@ -65,7 +65,7 @@ test.each(['post', 'put', 'delete'] as const)(
   },
 );
 
-test('AC36: one caller who leaves settles at once and leaves the others alone', async () => {
+test('AC36: a caller that cancels settles at once and does not affect the others', async () => {
   const abort = new AbortController();
   const left = client.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
   const stays = client.get('/a');
@@ -77,7 +77,7 @@ test('AC36: one caller who leaves settles at once and leaves the others alone', 
   expect(upstream.requests).toHaveLength(1);
 });
 
-test('when the last caller has left, the request is dropped, and the next begins anew', async () => {
+test('the shared request is cancelled when the last caller has left, and the next caller starts another', async () => {
   const abort = new AbortController();
   const calls = [1, 2].map(() => client.get('/a', { signal: abort.signal }).catch((error: unknown) => error));
   await upstream.waitForRequests(1);
@@ -97,7 +97,7 @@ test('AC35: requests with different credentials are never shared', async () => {
   expect(upstream.requests.map(({ headers }) => headers['authorization']).sort()).toEqual(['Bearer a', 'Bearer b']);
 });
 
-test('each caller has its own schema, and its own idea of what is an error', async () => {
+test('each caller has its own schema and throwOnStatus', async () => {
   await upstream.setFaults([{ fault: respond(404) }]);
   const thrown = client.get('/a').catch((error: unknown) => error);
   const response = await client.get('/a', { throwOnStatus: false });
@@ -114,7 +114,7 @@ test.each<[string, Script]>([
   ['a status', { status: 404, body: 'no' }],
   ['the network', { error: 'ECONNREFUSED' }],
   ['an encoding', { status: 200, headers: { 'content-encoding': 'gzip' }, body: 'no gzip' }],
-])('a failure, of %s, is an error of each caller: nobody sees what another does to his', async (_, script) => {
+])('each caller gets an error of its own: %s', async (_, script) => {
   const dispatcher = scriptedDispatcher(script);
   const shared = createHttpClient({ baseUrl: 'http://billing.internal', dedupe: true, dispatcher, retry: false });
   const callOfOne = async (): Promise<unknown> => await shared.get('/a');
@@ -148,7 +148,7 @@ test('the deadline of one caller ends its own wait only', async () => {
   expect(dispatcher.sent).toHaveLength(1);
 });
 
-describe('one who joins', () => {
+describe('a caller that joins', () => {
   const clock = virtualClock();
   const limits = { timeoutMs: 1_000, attemptTimeoutMs: 400, retry: { backoff: constant({ delayMs: 0 }) } } as const;
   const hung = (scripts: Script[] = [{}]): { shared: HttpClient; sent: readonly unknown[] } => {
@@ -157,7 +157,7 @@ describe('one who joins', () => {
     return { shared: createHttpClient(options), sent: dispatcher.sent };
   };
 
-  test('late has his own time, not what the request has left that he joins', async () => {
+  test('late has its own time limit, not that of the request it joins', async () => {
     const { shared, sent } = hung([{}, {}, {}, { status: 200 }]);
     const first = shared.get('/a').catch((error: { code: string }) => error.code);
     await clock.advance(900);
@@ -168,7 +168,7 @@ describe('one who joins', () => {
     clock.assertNoTimers();
   });
 
-  test('is told, as the first is, what the request did that he waited for in vain', async () => {
+  test('and times out gets the attempts of the shared request, like the first caller', async () => {
     const { shared } = hung();
     const one = (timeoutMs: number): Promise<unknown> =>
       runWork({ timeoutMs, clock }, () => shared.get('/a').catch((error: unknown) => error));
@@ -181,7 +181,7 @@ describe('one who joins', () => {
     expect((first as Error).stack).toContain('dedupe');
   });
 
-  test('has an error, and an answer in it, of his own', async () => {
+  test('has an error and a response of its own', async () => {
     const script = { status: 404, headers: { 'content-type': 'application/json' }, body: '{"list":[1]}' };
     const { shared } = hung([script]);
     const errors = await Promise.all([1, 2].map(() => shared.get('/a').catch((error: unknown) => error)));
@@ -191,7 +191,7 @@ describe('one who joins', () => {
     expect(other).toMatchObject({ status: 404, attempts: [{ status: 404 }], gaveUp: 'notRetryable' });
   });
 
-  test('has made a call, for the log line of the work he is part of, and so has the first', async () => {
+  test('counts as a call in the annotations of its work, like the first caller', async () => {
     const { shared } = hung([{ status: 200, delayMs: 50, clock }]);
     const annotationsOf = (): Promise<unknown> =>
       runWork({ clock }, async () => {
@@ -218,7 +218,7 @@ describe('with auth', () => {
     });
   }
 
-  test('AC35: those with the same credentials share, and no others', async () => {
+  test('AC35: only callers with the same credentials share a request', async () => {
     await using shared = clientOf();
     const calls = ['a', 'b', 'a', 'b'].map((tenant) => tenants.run(tenant, () => shared.get('/a')));
     await upstream.waitForRequests(2);
@@ -228,7 +228,7 @@ describe('with auth', () => {
     expect(shared.stats().joined).toBe(2);
   });
 
-  test('the credentials of every try are those of who came first, after a 401 too', async () => {
+  test('every attempt uses the credentials of the first caller, also after a 401', async () => {
     let number = 0;
     await using shared = clientOf({
       authorize: () => ({ authorization: `${tenants.getStore()} ${currentWork()?.tenant} ${number}` }),
@@ -240,7 +240,7 @@ describe('with auth', () => {
     expect(sentTokens()).toEqual(['a one 0', 'a one 1']);
   });
 
-  test('closing waits for a call that waits for them', async () => {
+  test('close() waits for a call that waits for credentials', async () => {
     let give: (headers: { authorization: string }) => void = () => {};
     const shared = clientOf({ authorize: () => new Promise((resolve) => (give = resolve)) });
     const call = shared.get('/a');
@@ -253,7 +253,7 @@ describe('with auth', () => {
     await closed;
   });
 
-  test('credentials that are made anew each time are never shared', async () => {
+  test('credentials that differ for each request are never shared', async () => {
     let nonce = 0;
     await using shared = clientOf({ authorize: () => ({ signature: String(nonce++) }) });
     const calls = [shared.get('/a'), shared.get('/a')];
@@ -262,7 +262,7 @@ describe('with auth', () => {
     await Promise.all(calls);
   });
 
-  test('that fails, the call fails, and waits no longer than it may', async () => {
+  test('the call fails when authorize fails, and waits for it within its time limit', async () => {
     const cause = new Error('no token');
     await using failing = clientOf({ authorize: () => Promise.reject(cause) });
     expect(await failing.get('/a').catch((error: unknown) => error)).toMatchObject({
@@ -279,7 +279,7 @@ describe('with auth', () => {
   });
 });
 
-test('a refusal of the client is an error for each caller too; why a caller left stays what it is', async () => {
+test('a rejection by a policy is an error of each caller; the reason of an abort is passed on as it is', async () => {
   const dispatcher = scriptedDispatcher({ status: 500 });
   await using orders = createHttpClient({ baseUrl: 'http://orders.internal', dispatcher, dedupe: true, retry: false });
   const failed = (call: Promise<unknown>): Promise<Error> =>

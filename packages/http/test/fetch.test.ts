@@ -42,7 +42,7 @@ function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
 }
 
 describe('client.fetch', () => {
-  test('takes a URL, a string, a path and a Request, and needs no this', async () => {
+  test('takes a URL, a string, a path or a Request, and works unbound', async () => {
     const { fetch } = clientFor({ baseUrl: `${upstream.url}/v1` });
     for (const input of [
       new URL(`${upstream.url}/v1/a?b=1`),
@@ -82,7 +82,7 @@ describe('client.fetch', () => {
     else expect(received['type']).toContain(type);
   });
 
-  test('sends a form, and the body of a Request with its type', async () => {
+  test('sends a form, and the body and content type of a Request', async () => {
     const { fetch } = clientFor();
     const form = new FormData();
     form.append('a', 'b');
@@ -103,7 +103,7 @@ describe('client.fetch', () => {
     expect(await failure(fetch(request))).toBeInstanceOf(TypeError);
   });
 
-  test('retries below: a Request with a body too, a POST when it has a key', async () => {
+  test('retries a Request with a body, and a POST with an Idempotency-Key', async () => {
     await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
     const { fetch } = clientFor();
     const put = new Request(`${upstream.url}/a`, { method: 'PUT', body: 'again' });
@@ -116,7 +116,7 @@ describe('client.fetch', () => {
     expect((await fetch('/a', { method: 'POST', body: 'x' })).status).toBe(503);
   });
 
-  test('any status is an answer, with its body, of any size', async () => {
+  test('resolves for any status, with a body of any size', async () => {
     await upstream.setFaults([{ fault: respond(404, { text: 'x'.repeat(500_000) }) }]);
     const response = await clientFor().fetch('/a');
     expect([response.status, response.ok, (await response.text()).length]).toEqual([404, false, 500_000]);
@@ -128,12 +128,12 @@ describe('client.fetch', () => {
     expect([response.status, response.body]).toEqual([status, null]);
   });
 
-  test('cookies stay apart', async () => {
+  test('keeps Set-Cookie headers apart', async () => {
     const { headers } = await clientFor().fetch('/cookies');
     expect(headers.getSetCookie()).toEqual(['a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'b=2']);
   });
 
-  test('redirects: followed within the origin, given as they are, or an error', async () => {
+  test('redirect: follow, manual and error', async () => {
     const { fetch } = clientFor();
     const followed = await fetch('/to/302/%2Fend');
     expect([followed.status, followed.redirected, followed.url]).toEqual([200, true, `${upstream.url}/end`]);
@@ -146,7 +146,7 @@ describe('client.fetch', () => {
     expect(away).toMatchObject({ code: 'MAC_HTTP_STATUS', redirectRefused: 'crossOrigin' });
   });
 
-  test('a redirect that is not followed is given with its whole body, or lets go of its connection', async () => {
+  test('a redirect that is not followed has its complete body, or releases its connection', async () => {
     await upstream.setFaults([{ fault: respond(302, { text: 'x'.repeat(200_000), headers: { location: '/end' } }) }]);
     const client = clientFor();
     const manual = await client.fetch('/a', { redirect: 'manual' });
@@ -156,7 +156,7 @@ describe('client.fetch', () => {
     await client.close();
   });
 
-  test('what a form says of itself is what is said of it', async () => {
+  test('the content type of a form is sent', async () => {
     const form = new FormData();
     form.append('a', 'b');
     await clientFor({ headers: { 'content-type': 'application/json' } }).fetch('/a', { method: 'POST', body: form });
@@ -165,14 +165,14 @@ describe('client.fetch', () => {
     expect((await new Response(bodyText, { headers: { 'content-type': type } }).formData()).get('a')).toBe('b');
   });
 
-  test('null is nothing, as in the standard: the signal of a Request falls away, and its body does not', async () => {
+  test('null removes the signal of a Request, but not its body, as in the standard', async () => {
     const { fetch } = clientFor();
     const request = new Request(`${upstream.url}/a`, { method: 'PUT', body: 'x', signal: AbortSignal.abort() });
     expect(await (await fetch(request, { signal: null, body: null })).json()).toMatchObject({ body: 'x' });
     expect((await fetch('/a', null as unknown as RequestInit)).status).toBe(200);
   });
 
-  test('a mode that asks past stores asks past that of the client', async () => {
+  test('cache modes that bypass stores bypass the cache of the client', async () => {
     await upstream.setFaults([{ fault: respond(200, { json: {}, headers: { 'cache-control': 'max-age=60' } }) }]);
     const { fetch } = clientFor({ cache: {} });
     const cached = { cache: 'no-store' } as RequestInit;
@@ -190,7 +190,7 @@ describe('client.fetch', () => {
     expect(upstream.requests[3]?.headers['cache-control']).toBe('max-stale=5');
   });
 
-  test('refuses to be told of a digest that it would not check', async () => {
+  test('rejects integrity, which it does not check', async () => {
     const error = await failure(clientFor().fetch('/a', { integrity: 'sha256-AAAA' } as RequestInit));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'fetch.integrity' });
   });
@@ -198,7 +198,7 @@ describe('client.fetch', () => {
   test.each([
     ['UTF-8', Buffer.from('Très bien 🦊')],
     ['Latin-1', Buffer.from('Tr\xe8s bien', 'latin1')],
-  ])('a reason phrase in %s is no reason to fail', async (_what, phrase) => {
+  ])('accepts a reason phrase in %s', async (_what, phrase) => {
     const head = Buffer.concat([Buffer.from('HTTP/1.1 200 '), phrase, Buffer.from('\r\ncontent-length: 2\r\n\r\nok')]);
     const server = createServer((socket) => socket.once('data', () => socket.end(head))).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -212,19 +212,19 @@ describe('client.fetch', () => {
     server.close();
   });
 
-  test('a clone tells what its original tells', async () => {
+  test('a clone has the url, status and redirected of its original', async () => {
     const response = await clientFor().fetch('/to/302/%2Fend');
     const clone = response.clone().clone();
     expect(clone).toMatchObject({ url: `${upstream.url}/end`, redirected: true, status: 200 });
     expect(await clone.text()).toBe(await response.text());
   });
 
-  test('refuses a way with redirects that is none, as the standard does', async () => {
+  test('rejects an unknown redirect mode, as the standard does', async () => {
     const error = await failure(clientFor().fetch('/a', { redirect: 'never' } as never));
     expect(error).toBeInstanceOf(TypeError);
   });
 
-  test('a form of another implementation is a form, and a Blob has its length', async () => {
+  test('accepts a FormData of another implementation, and sends a Blob with its length', async () => {
     const form = new UndiciFormData();
     form.append('a', '1');
     const { fetch } = clientFor();
@@ -235,7 +235,7 @@ describe('client.fetch', () => {
     expect(upstream.requests[1]).toMatchObject({ headers: { 'content-length': '3' }, bodyText: 'abc' });
   });
 
-  test('the signal cancels: before, while waiting, and while the body is read', async () => {
+  test('the signal cancels before sending, while waiting and while the body is read', async () => {
     const { fetch } = clientFor();
     const reason = new Error('enough');
     expect(await failure(fetch('/a', { signal: AbortSignal.abort(reason) }))).toBe(reason);
@@ -247,7 +247,7 @@ describe('client.fetch', () => {
     expect(upstream.requests.filter(({ outcome }) => outcome === 'answered')).toHaveLength(0);
   });
 
-  test('who aborts while the body is read is told his reason, whatever it is', async () => {
+  test('an abort while the body is read rejects with its reason', async () => {
     await upstream.setFaults([{ fault: stallMidBody({ afterBytes: 1 }) }]);
     const controller = new AbortController();
     const response = await clientFor().fetch('/a', { signal: controller.signal });
@@ -256,7 +256,7 @@ describe('client.fetch', () => {
     expect(await reading).toBe('enough');
   });
 
-  test('the body streams: events can be read from it, and cancelling it ends the request', async () => {
+  test('streams the body, and cancelling it ends the request', async () => {
     await upstream.setFaults([{ fault: respond(200, { text: 'data: 1\n\ndata: 2\n\n' }) }]);
     const { fetch } = clientFor();
     const response = await fetch('/events');
@@ -275,7 +275,7 @@ describe('client.fetch', () => {
     ['no URL', 'nonsense'],
     ['no URL, with credentials', 'http://user:canary@[nonsense'],
     ['null', null as unknown as string],
-  ])('refuses %s', async (_what, input) => {
+  ])('rejects %s', async (_what, input) => {
     const url = input === 'CREDENTIALS' ? upstream.url.replace('//', '//user:canary@') : input;
     const error = (await failure(clientFor().fetch(url))) as Error;
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'fetch.input' });
@@ -283,7 +283,7 @@ describe('client.fetch', () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
-  test('refuses a GET with a body, and anything after close()', async () => {
+  test('rejects a GET with a body, and every call after close()', async () => {
     const client = clientFor();
     expect(await failure(client.fetch('/a', { body: 'x' }))).toBeInstanceOf(TypeError);
     await client.close();
@@ -291,7 +291,7 @@ describe('client.fetch', () => {
   });
 });
 
-describe('AC41: clients that take a fetch see one request and one answer, whatever happens below', () => {
+describe('AC41: clients on top of fetch see one request and one response, whatever the attempts', () => {
   interface paths {
     '/invoices/{id}': {
       get: {

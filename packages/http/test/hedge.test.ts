@@ -26,7 +26,7 @@ async function warmUp({ clock, client }: ReturnType<typeof setUp>, calls = 40): 
 const good = Array.from({ length: 40 }, () => ({ status: 200 }));
 
 describe('a hedge', () => {
-  test('answers for a try that takes long, and the story tells of both', async () => {
+  test('answers for a slow attempt, and both are in attempts', async () => {
     const set = setUp([...good, {}, { status: 200, body: 'second' }]);
     await warmUp(set);
     const { clock, client, dispatcher } = set;
@@ -55,7 +55,7 @@ describe('a hedge', () => {
     expect(dispatcher.sent).toHaveLength(43);
   });
 
-  test('is not sent beside a request with the same Idempotency-Key, which a server refuses while it is busy with it', async () => {
+  test('is not sent for a request with an Idempotency-Key, unless it is also idempotent', async () => {
     const set = setUp([...good, {}], { timeoutMs: 300, retry: false });
     await warmUp(set);
     const { clock, client, dispatcher } = set;
@@ -93,7 +93,7 @@ describe('a hedge', () => {
     },
   );
 
-  test('that cannot connect, and never will, leaves the call to the try that runs', async () => {
+  test('that cannot connect does not fail the call while the first attempt runs', async () => {
     const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
     const set = setUp([...good, slow, { error: 'CERT_HAS_EXPIRED', unsent: true }]);
     await warmUp(set);
@@ -101,7 +101,7 @@ describe('a hedge', () => {
     expect(attempts).toMatchObject([{ status: 200, durationMs: 300 }, { errorCode: 'CERT_HAS_EXPIRED' }]);
   });
 
-  test('is not sent early to a server that asks to wait', async () => {
+  test('is not sent earlier than Retry-After asks', async () => {
     const set = setUp([...good, { status: 429, headers: { 'retry-after': '2' } }, { status: 200 }]);
     await warmUp(set);
     const { attempts } = await set.clock.runUntil(set.client.get('/a'));
@@ -111,7 +111,7 @@ describe('a hedge', () => {
     ]);
   });
 
-  test('AC29: failsafe-go #141: refused by the budget it shares with the retries, it never fails the call', async () => {
+  test('AC29: failsafe-go #141: that the shared retry budget does not allow never fails the call', async () => {
     const clock = virtualClock();
     const shared = retryBudget({ ratio: 0, minPerSecond: 0, clock });
     const set = setUp([...good, { stalls: true, status: 200 }], { retry: { budget: shared }, clock, timeoutMs: 500 });
@@ -122,7 +122,7 @@ describe('a hedge', () => {
     expect(set.client.stats().policies['hedge']).toMatchObject({ hedges: 0, refused: 1 });
   });
 
-  test('and the try it was sent beside are each sent again when their token had expired', async () => {
+  test('and the first attempt are both repeated when their token had expired', async () => {
     let token = 'old';
     const slow = (): Script => ({ status: token === 'old' ? 401 : 200, clock: set.clock, delayMs: 150 });
     const auth = {
@@ -134,7 +134,7 @@ describe('a hedge', () => {
     expect(response.attempts.map(({ status }) => status)).toEqual([401, 401, 200, undefined]);
   });
 
-  test('D20: a first try that fails early is followed at once', async () => {
+  test('D20: is sent at once when the first attempt fails early', async () => {
     const set = setUp([...good, { status: 503 }, { status: 200 }]);
     await warmUp(set);
     const { attempts } = await set.clock.runUntil(set.client.get('/a'));
@@ -144,7 +144,7 @@ describe('a hedge', () => {
     ]);
   });
 
-  test('D1: the failing body of a hedge holds up the next try for 50 ms only, as that of any try', async () => {
+  test('D1: with an error body that stalls delays the next attempt by 50 ms at most', async () => {
     const retry = { maxAttempts: 2, backoff: constant({ delayMs: 10 }), throttledBaseMs: 0 };
     const failing = { status: 503, body: 'so far', stalls: true };
     const set = setUp([...good, { status: 503 }, failing, { status: 200 }], { retry });
@@ -157,7 +157,7 @@ describe('a hedge', () => {
     ]);
   });
 
-  test('both failing, the call is tried again by the retry', async () => {
+  test('is followed by a retry when both attempts fail', async () => {
     const retry = { backoff: constant({ delayMs: 10 }), throttledBaseMs: 0 };
     const set = setUp([...good, { status: 503 }, { status: 503 }, { status: 200 }], { retry });
     await warmUp(set);
@@ -174,14 +174,14 @@ describe('a hedge', () => {
     ['too many of them', { hedge: { maxHedges: 6 } }, 'hedge.maxHedges'],
     ['with a budget of its own', { hedge: { budget: false } as never }, 'hedge.budget'],
     ['that is no object', { hedge: true as never }, 'hedge'],
-  ])('%s is refused', (_what, options, path) => {
+  ])('rejects options: %s', (_what, options, path) => {
     expect(() => setUp([], options)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
     );
   });
 });
 
-test('adaptive concurrency refuses what is above the limit it has found', async () => {
+test('adaptive concurrency rejects attempts above its limit', async () => {
   const { client, dispatcher } = setUp([{}], { adaptiveConcurrency: { initial: 4, min: 4, max: 4 }, retry: false });
   const refused: unknown[] = [];
   for (let i = 0; i < 6; i++) client.get('/a').catch((error: { code: string }) => refused.push(error.code));

@@ -33,18 +33,18 @@ const codecs = Object.entries(PACK).map(([name, pack]) => ({ name, pack, encodin
 const LONG = Buffer.from(randomBytes(200_000).toString('base64'));
 
 describe('a long compressed body', () => {
-  test.each(codecs)('arrives whole: $name', async ({ encoding, pack }) => {
+  test.each(codecs)('is decoded completely: $name', async ({ encoding, pack }) => {
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG));
     expect(Buffer.compare((await noBackoffClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
   });
 
-  test('arrives whole out of two encodings', async () => {
+  test('is decoded from two encodings', async () => {
     send = (response) =>
       response.writeHead(200, { 'content-encoding': 'br, gzip' }).end(zlib.gzipSync(zlib.brotliCompressSync(LONG)));
     expect(Buffer.compare((await noBackoffClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
   });
 
-  test.each(codecs)('that ends too early is not taken for the whole: $name', async ({ encoding, pack }) => {
+  test.each(codecs)('that ends too early is an error: $name', async ({ encoding, pack }) => {
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG).subarray(0, -5));
     const error = await failure(noBackoffClient({ baseUrl }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_DECODE', reason: 'encoding' });
@@ -52,32 +52,32 @@ describe('a long compressed body', () => {
 });
 
 // HTTP.jl #1262, Envoy #21864: it is no use to find a bomb at the end of a body that never ends.
-describe('AC39: a bomb of which the rest never comes', () => {
+describe('AC39: a decompression bomb whose rest never arrives', () => {
   const huge = Buffer.alloc(30 * 1_048_576);
   // Noise before it, so that enough is on the wire to see what it is.
   const noise = randomBytes(20_000);
 
-  test.each(codecs)('is refused by its ratio with the piece that exceeds it: $name', async ({ encoding, pack }) => {
+  test.each(codecs)('is rejected by its ratio with the chunk that exceeds it: $name', async ({ encoding, pack }) => {
     const bomb = pack(Buffer.concat([noise, huge]));
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).write(bomb);
     const error = await failure(noBackoffClient({ baseUrl }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxRatio', allowed: 100 });
   });
 
-  test('is refused by its size', async () => {
+  test('is rejected by its size', async () => {
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(LONG));
     const client = noBackoffClient({ baseUrl, responseLimits: { maxBytes: LONG.length - 1 } });
     expect(await failure(client.get('/a'))).toMatchObject({ limit: 'maxBytes', allowed: LONG.length - 1 });
   });
 
-  test('is refused when it is the first of two encodings that unpacks to it', async () => {
+  test('is rejected when the first of two encodings expands', async () => {
     const inner = zlib.gzipSync(huge);
     const outer = zlib.gzipSync(Buffer.concat([zlib.gzipSync(noise), inner]));
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).write(outer);
     expect(await failure(noBackoffClient({ baseUrl }).get('/a'))).toMatchObject({ limit: 'maxRatio' });
   });
 
-  test('is refused by its ratio in fetch as well, whose answers are mostly read whole', async () => {
+  test('is rejected by its ratio in fetch', async () => {
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync(huge));
     const response = await noBackoffClient({ baseUrl }).fetch('/a');
     expect(await failure(response.text())).toMatchObject({
@@ -87,7 +87,7 @@ describe('AC39: a bomb of which the rest never comes', () => {
     });
   });
 
-  test('lets go of its connection', async () => {
+  test('releases its connection', async () => {
     const closed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.on('close', resolve)));
     send = (response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(Buffer.concat([noise, huge])));

@@ -56,7 +56,7 @@ function calls(client: HttpClient, signal: AbortSignal): (i: number) => Promise<
   };
 }
 
-test('fifty thousand requests leak no heap, listeners, timers or bulkhead places', async () => {
+test('fifty thousand requests leak no heap, listeners, timers or bulkhead permits', async () => {
   const client = createHttpClient({ baseUrl });
   const { signal } = new AbortController();
   const call = calls(client, signal);

@@ -36,7 +36,7 @@ function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
 }
 
 describe('pacing', () => {
-  test('each try has its turn, and the turn is told of the answer, whatever its status', async () => {
+  test('each attempt acquires a turn, which is settled with the response, whatever its status', async () => {
     const { clock, client, settled, partitions } = setUp([
       { status: 500 },
       { status: 200, body: 'ok' },
@@ -55,7 +55,7 @@ describe('pacing', () => {
     expect(client.stats().policies).toMatchObject({ paced: { begun: 4, refused: 0, waiting: 0 } });
   });
 
-  test('the wait counts against the call, not against the try, and is told in the story', async () => {
+  test('the wait counts against timeoutMs, not attemptTimeoutMs, and is in waitedMs', async () => {
     const { clock, client } = setUp([{ status: 200, body: 'ok' }], { attemptTimeoutMs: 50, timeoutMs: 250 });
     const calls = Array.from({ length: 4 }, () => client.get('/a').catch((error: MacadamError) => error.code));
     const ended = await clock.runUntil(Promise.all(calls));
@@ -68,7 +68,7 @@ describe('pacing', () => {
     clock.assertNoTimers();
   });
 
-  test('what it refuses with is what the caller gets, and nothing is sent', async () => {
+  test('an error of acquire() rejects the call, and nothing is sent', async () => {
     const refusal = new MacadamError('not now', { code: 'MAC_RATE_LIMITED' });
     const { client, dispatcher } = setUp([{ status: 200 }], { pacing: { acquire: () => Promise.reject(refusal) } });
     await expect(client.get('/a')).rejects.toBe(refusal);
@@ -76,7 +76,7 @@ describe('pacing', () => {
     expect(client.stats().policies).toMatchObject({ circuitBreaker: { failures: 0 } });
   });
 
-  test('several endpoints are one partition, called by the name of the client', async () => {
+  test('several endpoints share one partition, the name of the client', async () => {
     const { clock, client, partitions } = setUp([{ status: 200 }], {
       baseUrl: undefined as never,
       endpoints: [{ url: 'http://a.internal' }, { url: 'http://b.internal' }],
@@ -101,7 +101,7 @@ describe('pacing', () => {
     },
   );
 
-  test('something that cannot pace is refused when the client is made', () => {
+  test('rejects a pacing option without acquire() when the client is created', () => {
     expect(() => setUp([], { pacing: {} as HttpPacing })).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'createHttpClient.pacing.acquire' }),
     );

@@ -50,7 +50,7 @@ async function recorded(
   return createRecorder({ path, mode: 'replay' });
 }
 
-test('the query that undici is given apart from the path tells requests apart', async () => {
+test('matches requests by the query that undici gets apart from the path', async () => {
   const ask = async ({ dispatcher }: Recorder, page: number): Promise<unknown> => {
     const { body } = await request(upstream.url, { dispatcher: dispatcher as Agent, query: { page, token: 'canary' } });
     return body.json();
@@ -63,7 +63,7 @@ test('the query that undici is given apart from the path tells requests apart', 
   expect(await readFile(path, 'utf8')).not.toContain('canary');
 });
 
-test('a body is recorded if its bytes can be had, and refused in words if not', async () => {
+test('records a body whose bytes are available, and rejects others with a reason', async () => {
   const recorder = createRecorder({ path, mode: 'record', through: agent });
   const post = (body: unknown) =>
     request(upstream.url, { method: 'POST', dispatcher: recorder.dispatcher as Agent, body: body as string });
@@ -78,7 +78,7 @@ test('a body is recorded if its bytes can be had, and refused in words if not', 
   expect(recorder.exchanges.map((exchange) => exchange.request.body)).toEqual(Array(3).fill({ text: 'one' }));
 });
 
-test('what was recorded is answered again, in the order it was', async () => {
+test('replays responses in the order in which they were recorded', async () => {
   const replayer = await recorded(async (client) => {
     await client.get('/a');
     await client.get('/a');
@@ -93,7 +93,7 @@ test('what was recorded is answered again, in the order it was', async () => {
   expect(replayer.unused()).toEqual([]);
 });
 
-test('what was not, or not so often, or with another body, fails and is not sent', async () => {
+test('fails a request that was not recorded, not as often, or with another body, without sending it', async () => {
   const replayer = await recorded((client) => client.post('/b', { json: { x: 1 } }));
   const client = clientOf(replayer);
   const failure = (call: Promise<unknown>): Promise<unknown> => call.catch((error: { cause: Error }) => error.cause);
@@ -112,7 +112,7 @@ test('what was not, or not so often, or with another body, fails and is not sent
   expect(upstream.requests).toHaveLength(1);
 });
 
-test('no credential reaches the file, and none is needed to get the answers again', async () => {
+test('keeps credentials out of the file, and replays without them', async () => {
   const auth = { authorize: () => ({ authorization: 'Bearer canary' }) };
   const call = (client: HttpClient): Promise<unknown> =>
     client.post('/token', { query: { api_key: 'canary' }, form: { client_secret: 'canary', scope: 'read' } });
@@ -124,7 +124,7 @@ test('no credential reaches the file, and none is needed to get the answers agai
   expect(response.data).toMatchObject({ access_token: 'REDACTED' });
 });
 
-test('retries, streams, uploads of streams and fetch are recorded as they are', async () => {
+test('records retries, streams, streamed uploads and fetch', async () => {
   await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
   const calls = async (client: HttpClient): Promise<unknown[]> => {
     const retried = await client.get('/a');
@@ -142,20 +142,20 @@ test('retries, streams, uploads of streams and fetch are recorded as they are', 
   expect(JSON.parse(JSON.stringify(second).replaceAll('REDACTED', 'canary'))).toEqual(first);
 });
 
-test('bodies need not match when told so', async () => {
+test('can ignore bodies when matching', async () => {
   await recorded((client) => client.post('/b', { multipart: { note: 'May' } }));
   const replayer = createRecorder({ path, mode: 'replay', matchBody: false });
   expect((await clientOf(replayer).post('/b', { multipart: { note: 'May' } })).status).toBe(200);
 });
 
-test('a body that nobody wants is let go of', async () => {
+test('releases a body that nobody reads', async () => {
   const replayer = await recorded((client) => client.get('/a'));
   const { body } = await clientOf(replayer).stream('GET', '/a', {});
   body.destroy();
   expect(replayer.unused()).toEqual([]);
 });
 
-test('says what is wrong with a file', async () => {
+test('reports what is wrong with a file', async () => {
   const open = () => createRecorder({ path, mode: 'replay' });
   expect(open).toThrow(expect.objectContaining({ code: 'MAC_RECORDING_MISSING', path }));
   await recorded((client) => client.get('/a'));
@@ -171,7 +171,7 @@ test.each<[string, object]>([
   ['through', { path: 'a', mode: 'record' }],
   ['path', { path: 'file:///a.json', mode: 'replay' }],
   ['file', { path: 'a', mode: 'record', file: 1 }],
-])('refuses a wrong %s', (option, options) => {
+])('rejects a wrong %s', (option, options) => {
   expect(() => createRecorder(options as never)).toThrow(
     expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createRecorder.${option}` }),
   );

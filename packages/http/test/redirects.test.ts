@@ -38,20 +38,20 @@ function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
 const redirect = (status: number, location: string): string => `/to/${status}/${encodeURIComponent(location)}`;
 
 describe('a redirect within the origin', () => {
-  test('is followed, on the same connection, and told', async () => {
+  test('is followed on the same connection, and is in attempts', async () => {
     const response = await clientFor().get(redirect(302, redirect(301, '/end?a=1')));
     expect(response.data).toMatchObject({ method: 'GET', path: '/end?a=1' });
     expect(response.attempts.map(({ status }) => status)).toEqual([302, 301, 200]);
     expect(home.stats().connections).toBe(1);
   });
 
-  test('303 after a POST fetches the result, without the body', async () => {
+  test('303 after a POST sends a GET without the body', async () => {
     const { data } = await clientFor().post(redirect(303, '/end'), { json: { a: 1 } });
     expect(data).toMatchObject({ method: 'GET', path: '/end', body: '' });
     expect((data as { headers: Record<string, string> }).headers['content-type']).toBeUndefined();
   });
 
-  test('307 sends the same once more: text, a form, a stream that is made anew', async () => {
+  test('307 repeats method and body: text, a form, a stream from a function', async () => {
     const client = clientFor();
     expect((await client.post(redirect(307, '/end'), { json: { a: 1 } })).data).toMatchObject({
       method: 'POST',
@@ -69,7 +69,7 @@ describe('a redirect within the origin', () => {
     expect((form.data as { body: string }).body).toContain('name="a"');
   });
 
-  test('a loop ends', async () => {
+  test('a redirect loop ends at the maximum', async () => {
     await home.setFaults([{ fault: respond(302, { headers: { location: '/again' } }) }]);
     const error = await failure(clientFor().get('/again'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', status: 302, redirectRefused: 'tooMany' });
@@ -77,7 +77,7 @@ describe('a redirect within the origin', () => {
     expect(home.requests).toHaveLength(6);
   });
 
-  test('a location that should have been encoded is read as the UTF-8 it is', async () => {
+  test('an unencoded location is read as UTF-8', async () => {
     const client = clientFor({ timeoutMs: 1_000 });
     await home.setFaults([
       {
@@ -90,19 +90,19 @@ describe('a redirect within the origin', () => {
     expect(home.requests.map(({ path }) => path)).toEqual(['/a', '/caf%C3%A9%201?q=%C3%BC', '/caf%C3%A9']);
   });
 
-  test('a hop that fails for a passing reason starts the try over', async () => {
+  test('a redirect that leads to a retryable failure is retried from the start', async () => {
     await home.setFaults([{ fault: respond(503), when: { requests: [2, 2] } }]);
     const { data, attempts } = await clientFor().get(redirect(302, '/end'));
     expect(data).toMatchObject({ path: '/end' });
     expect(attempts.map(({ status }) => status)).toEqual([302, 503, 302, 200]);
   });
 
-  test('a redirect whose body never ends is left behind', async () => {
+  test('a redirect whose body stalls is followed', async () => {
     await home.setFaults([{ fault: stallMidBody({ afterBytes: 1 }), when: { requests: [1, 1] } }]);
     expect((await clientFor().get(redirect(302, '/end'))).data).toMatchObject({ path: '/end' });
   });
 
-  test('a hop counts in the time of its try', async () => {
+  test('a redirect counts against the time limit of its attempt', async () => {
     await home.setFaults([{ fault: stallMidBody({ afterBytes: 1 }), when: { requests: [2, 9] } }]);
     const error = await failure(clientFor({ timeoutMs: 300, retry: false }).get(redirect(302, '/end')));
     expect(error).toMatchObject({
@@ -113,7 +113,7 @@ describe('a redirect within the origin', () => {
 });
 
 describe('a redirect to another origin', () => {
-  test('is refused by default, and the error says why', async () => {
+  test('is not followed by default, and the error says why', async () => {
     const error = await failure(
       clientFor().get(redirect(302, `${other.url}/end`), { headers: { authorization: 'canary' } }),
     );
@@ -123,7 +123,7 @@ describe('a redirect to another origin', () => {
     expect(other.requests).toHaveLength(0);
   });
 
-  test('where allowed takes no secret along, and no word about our deadline', async () => {
+  test('that is allowed is sent without secrets and without the deadline', async () => {
     const client = clientFor({
       redirects: { crossOrigin: true, secretHeaders: ['X-Team-Secret'] },
       auth: { authorize: () => ({ 'x-signature': 'canary' }) },
@@ -140,7 +140,7 @@ describe('a redirect to another origin', () => {
     expect(attempts.map(({ endpoint }) => endpoint)).toEqual([`127.0.0.1:${home.port}`, `127.0.0.1:${other.port}`]);
   });
 
-  test('and back again still takes no credentials: another origin chose the path', async () => {
+  test('that leads back is sent without credentials, since another origin chose the path', async () => {
     const client = clientFor({
       redirects: { crossOrigin: true },
       auth: { authorize: () => ({ authorization: 'canary' }) },
@@ -150,7 +150,7 @@ describe('a redirect to another origin', () => {
     expect(home.requests[1]?.headers.authorization).toBeUndefined();
   });
 
-  test('is refused when the dispatcher knows one place only', async () => {
+  test('is not followed when the dispatcher sends to one origin only', async () => {
     const pool = new Pool(home.url);
     const client = clientFor({ dispatcher: pool, redirects: { crossOrigin: true } });
     expect(await failure(client.get(redirect(302, `${other.url}/end`)))).toMatchObject({
@@ -161,7 +161,7 @@ describe('a redirect to another origin', () => {
   });
 });
 
-test('with redirects: false a 3xx is an error, or an answer like any other', async () => {
+test('with redirects: false a 3xx is an HttpStatusError, or a response with throwOnStatus: false', async () => {
   const client = clientFor({ redirects: false });
   expect(await failure(client.get(redirect(302, '/end')))).toMatchObject({ status: 302, redirectRefused: undefined });
   const response = await client.get(redirect(302, '/end'), { throwOnStatus: false });

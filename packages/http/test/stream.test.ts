@@ -39,7 +39,7 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 describe('stream()', () => {
-  test('gives status and headers at once, and the body as it comes', async () => {
+  test('resolves with the headers, and streams the body', async () => {
     let response!: ServerResponse;
     const url = await serve((_request, answer) => {
       response = answer.writeHead(200, { 'content-type': 'text/plain' });
@@ -56,7 +56,7 @@ describe('stream()', () => {
     expect(await pieces.next()).toMatchObject({ done: true });
   });
 
-  test('a body larger than the limit of a buffered one waits on the wire for its reader', async () => {
+  test('applies backpressure to a body larger than responseLimits.maxBytes', async () => {
     const total = 64 * 1_048_576;
     let written = 0;
     let full!: () => void;
@@ -86,7 +86,7 @@ describe('stream()', () => {
     expect(read).toBe(total);
   });
 
-  test('is retried until the headers have come, and not from there on', async () => {
+  test('is retried until the headers arrive, but not afterwards', async () => {
     let requests = 0;
     const url = await serve((_request, answer) => {
       if (++requests < 3) answer.writeHead(503).end('busy');
@@ -105,7 +105,7 @@ describe('stream()', () => {
     expect(requests).toBe(3);
   });
 
-  test('a status outside 2xx is an error with its body, or streamed whole', async () => {
+  test('a status outside 2xx is an error with its body, or streamed with throwOnStatus: false', async () => {
     const url = await serve((_request, answer) => answer.writeHead(404).end('x'.repeat(300_000)));
     const client = clientFor(url);
     const error = (await failure(client.stream('GET', '/a'))) as { status: number; response: { text(): string } };
@@ -114,7 +114,7 @@ describe('stream()', () => {
     expect([status, ok, (await textOf(body)).length]).toEqual([404, false, 300_000]);
   });
 
-  test('a failure that was tried again to the end counts for the breaker, and has its body', async () => {
+  test('a status that exhausts its retries counts for the circuit breaker, and has its body', async () => {
     const url = await serve((_request, answer) => answer.writeHead(503).end('busy'));
     const client = clientFor(url);
     const { status, body, attempts } = await client.stream('GET', '/a', { throwOnStatus: false });
@@ -127,7 +127,7 @@ describe('stream()', () => {
     ['an empty one', 200, 'GET'],
     ['204', 204, 'GET'],
     ['HEAD', 200, 'HEAD'],
-  ])('a body that is none ends at once: %s', async (_what, status, method) => {
+  ])('a response without a body ends at once: %s', async (_what, status, method) => {
     const url = await serve((_request, answer) => answer.writeHead(status, { 'content-encoding': 'gzip' }).end());
     expect(await textOf((await clientFor(url).stream(method, '/a')).body)).toBe('');
   });
@@ -139,7 +139,7 @@ describe('stream()', () => {
     ['br', zlib.brotliCompressSync],
     ['zstd', zlib.zstdCompressSync],
     ['gzip, br', (data: Buffer) => zlib.brotliCompressSync(zlib.gzipSync(data))],
-  ])('%s is undone on the way', async (encoding, encode) => {
+  ])('decodes %s', async (encoding, encode) => {
     const text = 'Zoë '.repeat(100_000);
     const wire = encode(Buffer.from(text));
     const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': encoding }).end(wire));
@@ -169,7 +169,7 @@ describe('stream()', () => {
     });
   });
 
-  test('what is not what it says it is ends the body with an error', async () => {
+  test('a body that does not match its content encoding fails', async () => {
     const url = await serve((request, answer) => {
       const encoding = request.url === '/unknown' ? 'compress' : request.url === '/many' ? 'gzip, gzip, gzip' : 'gzip';
       answer.writeHead(200, { 'content-encoding': encoding }).end('this is not gzip');
@@ -182,7 +182,7 @@ describe('stream()', () => {
     }
   });
 
-  test('AC39: with maxBytes a bomb is stopped, having cost no more than that', async () => {
+  test('AC39: maxBytes stops a decompression bomb', async () => {
     const bomb = zlib.gzipSync(Buffer.alloc(100 * 1_048_576));
     const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb));
     const { body } = await clientFor(url).stream('GET', '/a', { maxBytes: 1_048_576 });
@@ -196,7 +196,7 @@ describe('stream()', () => {
     expect(read).toBeLessThanOrEqual(1_048_576);
   });
 
-  test('a reader who leaves early drops the connection, and the client goes on', async () => {
+  test('a reader that stops early drops the connection only', async () => {
     let closed!: () => void;
     const gone = new Promise<void>((resolve) => (closed = resolve));
     const url = await serve((request, answer) => {
@@ -213,7 +213,7 @@ describe('stream()', () => {
     expect((await client.get('/short')).text()).toBe('short');
   });
 
-  test('the signal of the call cancels the reading, and holds no listener after the end', async () => {
+  test('the signal of the call cancels the body, and has no listener after the end', async () => {
     const url = await serve((request, answer) => {
       answer.write('begun');
       if (request.url === '/ends') answer.end();
@@ -238,7 +238,7 @@ describe('stream()', () => {
     expect(await reading).toBe(reason);
   });
 
-  test('uploads while it downloads', async () => {
+  test('sends its request body while the response is read', async () => {
     const url = await serve((request, answer) => {
       answer.writeHead(200);
       request.pipe(answer);
@@ -256,7 +256,7 @@ describe('stream()', () => {
     expect((await pieces.next()).done).toBe(true);
   });
 
-  test('events and lines, straight from the body', async () => {
+  test('sse() and jsonLines() parse the body', async () => {
     const url = await serve((request, answer) =>
       answer.end(request.url === '/sse' ? 'data: 1\n\ndata: 2\n\n' : '{"a":1}\n{"a":2}\n'),
     );
@@ -275,7 +275,7 @@ describe('stream()', () => {
     ['did you mean idleTimeoutMs', { idleTimeout: 1 }],
     ['request is null', null],
     ['request is 5', 5],
-  ])('a wrong %s is refused', async (name, options) => {
+  ])('rejects a wrong %s', async (name, options) => {
     const error = await failure(clientFor('http://127.0.0.1:1').stream('GET', '/a', options as object));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
     expect((error as Error).message).toContain(name);
@@ -323,7 +323,7 @@ describe('in virtual time', () => {
     return { clock, wire, open, fetched, send, end };
   }
 
-  test('AC29: (failsafe-go #123) limits of try and call do not reach a body that is being read', async () => {
+  test('AC29: (failsafe-go #123) the time limits of attempt and call do not apply to the body', async () => {
     const { clock, open, send, end } = byHand({ timeoutMs: 100, attemptTimeoutMs: 50 });
     const { body } = await runWork({ timeoutMs: 80, clock }, () => open());
     await clock.advance(5_000);
@@ -368,7 +368,7 @@ describe('in virtual time', () => {
     expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: limitMs });
   });
 
-  test('fetch keeps to the limits of the client', async () => {
+  test('fetch applies the stream limits of the client', async () => {
     const { clock, fetched, send } = byHand({ streams: { idleTimeoutMs: Infinity, unreadTimeoutMs: 5_000 } });
     const { body } = await fetched(EVENTS);
     const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -381,7 +381,7 @@ describe('in virtual time', () => {
     expect(await failure(reader.read())).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 5_000 });
   });
 
-  test('a body that nobody reads ends after unreadTimeoutMs, and nothing is left unhandled', async () => {
+  test('a body that is not read ends after unreadTimeoutMs, without an unhandled error', async () => {
     const { clock, wire, open, send } = byHand();
     const { body } = await open({ unreadTimeoutMs: 5_000, idleTimeoutMs: 1_000 });
     send(200_000);
@@ -395,7 +395,7 @@ describe('in virtual time', () => {
     clock.assertNoTimers();
   });
 
-  test('a body that has arrived, and lies in a decoder because nobody reads it, ends after unreadTimeoutMs', async () => {
+  test('a received body that is not read out of its decoder ends after unreadTimeoutMs', async () => {
     const small = zlib.gzipSync(Buffer.alloc(500_000));
     const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': 'gzip' }).end(small));
     const { signal } = new AbortController();
@@ -407,7 +407,7 @@ describe('in virtual time', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('unreadTimeoutMs holds when it is the shorter of the two, too', async () => {
+  test('unreadTimeoutMs applies when it is shorter than idleTimeoutMs', async () => {
     const { clock, open, send } = byHand();
     const { body } = await open({ unreadTimeoutMs: 200, idleTimeoutMs: 10_000 });
     send(200_000);
@@ -415,7 +415,7 @@ describe('in virtual time', () => {
     expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 200 });
   });
 
-  test('what a body fails with tells the tries of its call', async () => {
+  test('the error of a body has the attempts of its call', async () => {
     const { clock, open, send } = byHand();
     const { body, attempts } = await open({ idleTimeoutMs: 1_000 });
     send(10);
@@ -424,7 +424,7 @@ describe('in virtual time', () => {
     expect(body.errored).toMatchObject({ attempts });
   });
 
-  test('a small body that nobody reads holds no listener of the signal', async () => {
+  test('a small body that is not read holds no listener on the signal', async () => {
     const { open, send, end } = byHand();
     const { signal } = new AbortController();
     await open({ signal });
@@ -434,7 +434,7 @@ describe('in virtual time', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('a small body that nobody reads holds neither timer nor connection', async () => {
+  test('a small body that is not read holds neither timer nor connection', async () => {
     const { clock, open, send, end } = byHand();
     await open();
     send(100);
@@ -442,7 +442,7 @@ describe('in virtual time', () => {
     clock.assertNoTimers();
   });
 
-  test('a slow reader is not a silent server', async () => {
+  test('a slow reader does not cause idleTimeoutMs', async () => {
     const { clock, wire, open, send, end } = byHand();
     const { body } = await open({ idleTimeoutMs: 1_000, unreadTimeoutMs: 60_000 });
     const pieces = body[Symbol.asyncIterator]();

@@ -145,7 +145,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     ).not.toContain('secret');
   });
 
-  test('a call that fails says with what', async () => {
+  test('a failed call has an error.type', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 404 }) });
     await client.get('/a').catch(() => {});
     await client.get('/a', { throwOnStatus: false });
@@ -164,7 +164,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(calls.map(failure)).toEqual([['MAC_HTTP_DECODE', SpanStatusCode.ERROR]]);
   });
 
-  test('a caller who leaves is no error; a time limit is one', async () => {
+  test('a cancelled call is no error; a timeout is one', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({}), retry: false });
     const caller = new AbortController();
     const left = client.get('/a', { signal: caller.signal });
@@ -180,7 +180,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(calls).toEqual([]);
   });
 
-  test('are children of what runs, whatever timer starts the attempt', async () => {
+  test('are children of the active span of the caller, whatever timer starts the attempt', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 200 }) });
     const parent = provider.getTracer('test').startSpan('parent');
     await clock.runUntil(context.with(trace.setSpan(context.active(), parent), () => client.get('/a')));
@@ -189,7 +189,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(new Set([...attempts, ...calls].map((span) => span.spanContext().traceId)).size).toBe(1);
   });
 
-  test('without a span of the caller, what follows the first request stays in its trace', async () => {
+  test('without a span of the caller, later requests join the trace of the first', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 503 }, { status: 200 }) });
     await clock.runUntil(client.get('/a'));
     const { attempts, calls } = await ended();
@@ -199,7 +199,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(parents).toEqual(Array.from({ length: 3 }, () => first?.spanContext().spanId));
   });
 
-  test('a call that is one request is one span', async () => {
+  test('a call with exactly one request has one span', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
     await client.get('/a');
     await client.post('/b', { json: {} });
@@ -208,7 +208,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(calls).toEqual([]);
   });
 
-  test('tell the time of the clock the client was given', async () => {
+  test('use the clock of the client', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200, delayMs: 40, clock }) });
     const before = clock.now();
     await clock.runUntil(client.get('/a'));
@@ -281,7 +281,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
       },
       [[1, undefined]],
     ],
-  ])('a call that was %s has one of its own', async (_, options, call, told) => {
+  ])('a call that was %s has a span of its own', async (_, options, call, told) => {
     await clock.runUntil(call(clientFor(options)));
     const { calls } = await ended();
     expect(calls.map(({ attributes }) => [attributes['macadam.http.attempts'], attributes['error.type']])).toEqual(
@@ -290,7 +290,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(calls.map(({ links }) => [links.length])).toEqual(told.map((one) => [(one as number[])[0]]));
   });
 
-  test('a path without parameters is not part of a name; a method nobody knows is counted as _OTHER', async () => {
+  test('names contain no path without parameters; an unknown method counts as _OTHER', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
     await client.get('/invoices/42');
     await client.request('M-SEARCH', '/a');
@@ -303,7 +303,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     });
   });
 
-  test('say which endpoint it was', async () => {
+  test('name the endpoint', async () => {
     const client = createHttpClient({
       name: 'many',
       endpoints: [{ url: 'http://a.internal:81/v1' }],
@@ -320,7 +320,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     });
   });
 
-  test('what was told of one request is not told of another of the same path', async () => {
+  test('attributes of one request do not leak into another of the same path', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
     await client.get('/a', { query: { page: 2 } });
     await client.get('/a');
@@ -336,7 +336,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     ]);
   });
 
-  test('each hop of a redirect has its own', async () => {
+  test('each request of a redirect has its own', async () => {
     const client = clientFor({
       dispatcher: scriptedDispatcher({ status: 302, headers: { location: '/b?token=secret' } }, { status: 200 }),
       redirects: {},
@@ -352,7 +352,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
   });
 });
 
-test('a redirect shows no parameter of the path it was sent for', async () => {
+test('the URL of a redirect shows no path parameters', async () => {
   const client = clientFor({
     dispatcher: scriptedDispatcher(
       { status: 308, headers: { location: '/v1/reset/s3cret/?key=s3cret' } },
@@ -368,7 +368,7 @@ test('a redirect shows no parameter of the path it was sent for', async () => {
   ]);
 });
 
-test('what the cache asks for in the background has a span and a duration, in a trace of its own', async () => {
+test('background revalidation has a span and a duration, in a trace of its own', async () => {
   const kept = { status: 200, headers: { 'cache-control': 'max-age=1, stale-while-revalidate=60' } };
   const client = clientFor({ dispatcher: scriptedDispatcher(kept, { status: 404 }), cache: {} });
   const caller = provider.getTracer('test').startSpan('caller');
@@ -388,7 +388,7 @@ test('what the cache asks for in the background has a span and a duration, in a 
 });
 
 describe('over real sockets', () => {
-  test('the version of the protocol is known', async () => {
+  test('network.protocol.version is set', async () => {
     upstream = await startFaultServer({ faults: [{ fault: closeKeepAlive() }] });
     const client = clientFor({ baseUrl: upstream.url, clock: undefined as never });
     await client.get('/a');
@@ -396,7 +396,7 @@ describe('over real sockets', () => {
     expect(attempts.map(({ attributes }) => attributes['network.protocol.version'])).toEqual(['1.1']);
   });
 
-  test('@opentelemetry/instrumentation-undici beside it makes no second span, nor another traceparent', async () => {
+  test('@opentelemetry/instrumentation-undici creates no second span and no other traceparent', async () => {
     upstream = await startFaultServer({ faults: [{ fault: respond(503), when: { requests: [1, 1] } }] });
     const instrumentation = new UndiciInstrumentation();
     instrumentation.setTracerProvider(provider);
@@ -426,7 +426,7 @@ describe('over real sockets', () => {
     );
   });
 
-  test('each attempt of a call sends its own span on', async () => {
+  test('each attempt propagates its own span', async () => {
     upstream = await startFaultServer({
       faults: [
         { when: { requests: [1, 1] }, fault: resetBeforeHeaders() },
@@ -447,7 +447,7 @@ describe('over real sockets', () => {
 });
 
 describe('propagation', () => {
-  test('to strangers there is none', async () => {
+  test('sends nothing to external peers', async () => {
     const dispatcher = scriptedDispatcher({ status: 200 });
     await clientFor({ dispatcher, peer: 'external' }).get('/a');
     expect(dispatcher.headersOf(0)).not.toHaveProperty('traceparent');
@@ -510,7 +510,7 @@ describe('propagation', () => {
     }
   });
 
-  test('what the caller sends himself stays', async () => {
+  test('keeps a traceparent of the caller', async () => {
     const dispatcher = scriptedDispatcher({ status: 200 });
     await clientFor({ dispatcher }).get('/a', { headers: { traceparent: 'mine' } });
     expect((dispatcher.sent[0]?.headers as string[]).filter((header) => header === 'traceparent')).toHaveLength(1);
@@ -544,7 +544,7 @@ describe('metrics', () => {
     ]);
   });
 
-  test('our own numbers are read when a collector asks; clients of one name are added up', async () => {
+  test('statistics are read when a collector asks; clients with the same name are summed', async () => {
     const dispatcher = scriptedDispatcher(
       { status: 503 },
       { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' },
@@ -576,7 +576,7 @@ describe('metrics', () => {
     });
   });
 
-  test('tell which way calls go, and that an endpoint was ejected and why, of clients with endpoints only', async () => {
+  test('of endpoints, ejections and regions exist only for clients with endpoints', async () => {
     const dispatcher = scriptedDispatcher({ status: 500 });
     const endpoints = ['a', 'b', 'c'].map((host) => ({ url: `http://${host}.internal`, region: host }));
     const balanced = {
@@ -613,7 +613,7 @@ describe('metrics', () => {
   });
 });
 
-test('the work a call is part of hears of attempts and of the time spent waiting', async () => {
+test('calls, attempts and their duration are annotated on the current work', async () => {
   const client = clientFor({
     dispatcher: scriptedDispatcher({ status: 503, delayMs: 20, clock }, { status: 200, delayMs: 40, clock }),
   });
@@ -624,7 +624,7 @@ test('the work a call is part of hears of attempts and of the time spent waiting
   });
 });
 
-test('without an SDK nothing is made: no span, no context, no headers', async () => {
+test('without an SDK no span, context or header is created', async () => {
   trace.disable();
   metrics.disable();
   const contexts: unknown[] = [];
@@ -658,7 +658,7 @@ test('a broken SDK does not break calls', async () => {
   expect((await clock.runUntil(client.get('/a'))).text()).toBe('x');
 });
 
-test('an SDK that is set up after the client is found', async () => {
+test('uses an SDK that is registered after the client was created', async () => {
   trace.disable();
   metrics.disable();
   const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });

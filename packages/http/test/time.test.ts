@@ -26,7 +26,7 @@ async function failure(clock: ReturnType<typeof virtualClock>, call: Promise<unk
   );
 }
 
-test('a first try that is the last says so when the time was too short for another', async () => {
+test('the error of a single attempt says when no time was left for another', async () => {
   const { clock, client } = setUp([{ status: 503, body: '' }], { retry: { backoff: constant({ delayMs: 600 }) } });
   expect(await failure(clock, client.get('/a', { timeoutMs: 500 }))).toMatchObject({
     message: 'GET http://billing.internal/a answered 503 (attempt 1; gave up: deadline)',
@@ -70,7 +70,7 @@ describe('Retry-After', () => {
 });
 
 describe('time limits', () => {
-  test('AC14: D17: each try has its own limit; a hung one is abandoned and repeated', async () => {
+  test('AC14: D17: each attempt has its own time limit; one that hangs is abandoned and retried', async () => {
     const { clock, dispatcher, client } = setUp([{}, {}, { status: 200 }], {
       attemptTimeoutMs: 100,
       retry: { backoff: constant({ delayMs: 10 }) },
@@ -92,7 +92,7 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
-  test('AC15: the total bounds tries and waits, and the last try gets what is left', async () => {
+  test('AC15: timeoutMs bounds attempts and waits, and the last attempt gets the time left', async () => {
     const { clock, client } = setUp([{}], {
       timeoutMs: 250,
       attemptTimeoutMs: 100,
@@ -106,13 +106,13 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
-  test('all tries out of time: the error is the timeout of the last', async () => {
+  test('when all attempts time out, the error is the timeout of the last', async () => {
     const { clock, client } = setUp([{}], { attemptTimeoutMs: 100, retry: { backoff: constant({ delayMs: 0 }) } });
     const error = await failure(clock, client.get('/a'));
     expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'maxAttempts', timeoutMs: 100 });
   });
 
-  test('a call that must not happen twice is not repeated after a timeout', async () => {
+  test('a POST is not retried after a timeout', async () => {
     const { clock, dispatcher, client } = setUp([{}], { attemptTimeoutMs: 100 });
     const error = await failure(clock, client.post('/a', { json: 1 }));
     expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'notRetryable', retryable: false });
@@ -120,13 +120,13 @@ describe('time limits', () => {
     expect(clock.monotonic()).toBe(100);
   });
 
-  test('a body that never ends is limited like everything else', async () => {
+  test('attemptTimeoutMs and timeoutMs include the body of a 2xx response', async () => {
     const { clock, client } = setUp([{ status: 200, body: 'x', stalls: true }], { timeoutMs: 300, retry: false });
     const error = await failure(clock, client.get('/a'));
     expect(error).toMatchObject({ code: 'MAC_TIMEOUT', attempts: [{ status: 200, errorCode: 'MAC_TIMEOUT' }] });
   });
 
-  test('a request can have limits of its own', async () => {
+  test('a request can have time limits of its own', async () => {
     const { clock, client } = setUp([{}]);
     const error = await failure(clock, client.get('/a', { timeoutMs: 40 }));
     expect(error).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 40, gaveUp: 'deadline' });
@@ -139,7 +139,7 @@ describe('time limits', () => {
     expect(clock.monotonic()).toBe(70);
   });
 
-  test('D1: the next try does not wait for the rest of a failed body longer than 50 ms', async () => {
+  test('D1: the next attempt waits for the body of a failed one for 50 ms at most', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 503, body: 'busy', stalls: true }, { status: 200 }], {
       retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
     });
@@ -149,7 +149,7 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
-  test('a failed body that ends leaves no timer', async () => {
+  test('an error body that ends leaves no timer', async () => {
     const { clock, client } = setUp([{ status: 503, body: 'busy' }, { status: 200 }], {
       retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
     });
@@ -214,10 +214,10 @@ describe('time limits', () => {
   });
 });
 
-describe('a caller who leaves', () => {
+describe('a caller that cancels', () => {
   const reason = new Error('the user went away');
 
-  test('AC13: during back-off is answered in the same turn, with the reason, and nothing more is sent', async () => {
+  test('AC13: during backoff settles in the same turn with the reason, and nothing more is sent', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 503 }], {
       retry: { backoff: constant({ delayMs: 5_000 }) },
     });
@@ -232,7 +232,7 @@ describe('a caller who leaves', () => {
     clock.assertNoTimers();
   });
 
-  test('D14: during a try aborts it, and is neutral to the breaker', async () => {
+  test('D14: during an attempt aborts it, and is neutral to the circuit breaker', async () => {
     const { clock, dispatcher, client } = setUp([{}], { circuitBreaker: {} });
     for (let i = 0; i < 10; i++) {
       const abort = new AbortController();
@@ -245,7 +245,7 @@ describe('a caller who leaves', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  test('by the signal of the work, also when the request has its own', async () => {
+  test('through the signal of the work settles, also when the request has its own signal', async () => {
     const { clock, client } = setUp([{}]);
     for (const leave of ['work', 'request'] as const) {
       const work = new AbortController();
@@ -260,8 +260,8 @@ describe('a caller who leaves', () => {
   });
 });
 
-describe('what an internal peer is told', () => {
-  test('the time that is left of the try, the priority, and the number of the try', async () => {
+describe('propagation to an internal peer', () => {
+  test('sends the time left of the attempt, the priority and the attempt number', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 500 }, { status: 500 }, { status: 200 }], {
       timeoutMs: 1_000,
       attemptTimeoutMs: 900,
@@ -276,13 +276,13 @@ describe('what an internal peer is told', () => {
     expect(dispatcher.headersOf(0)).not.toHaveProperty('x-request-attempt');
   });
 
-  test('the deadline and the priority of the current work', async () => {
+  test('sends the deadline and the priority of the current work', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 200 }]);
     await clock.runUntil(runWork({ timeoutMs: 80, priority: 'background', clock }, () => client.get('/a')));
     expect(dispatcher.headersOf(0)).toMatchObject({ 'x-request-timeout-ms': '80', 'x-request-priority': 'background' });
   });
 
-  test('a request that follows another in the same try is told what is left of the try', async () => {
+  test('sends the time left of the attempt with a request that follows within the same attempt', async () => {
     const auth = { authorize: () => ({ authorization: 'token' }), invalidate() {} };
     const { clock, dispatcher, client } = setUp([], { attemptTimeoutMs: 1_000, auth });
     const wait = { clock, delayMs: 300, body: '' };
@@ -298,7 +298,7 @@ describe('what an internal peer is told', () => {
     expect(told).toEqual(['1000', '700', '400', '1000']);
   });
 
-  test('and an external one nothing', async () => {
+  test('sends nothing to an external peer', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 500 }, { status: 200 }], { peer: 'external' });
     await clock.runUntil(runWork({ timeoutMs: 5_000, priority: 'high', clock }, () => client.get('/a')));
     expect(Object.keys(dispatcher.headersOf(1))).toEqual(['accept-encoding']);
@@ -306,7 +306,7 @@ describe('what an internal peer is told', () => {
 });
 
 describe('the retry budget', () => {
-  test('bounds what an outage receives: 1 200 calls, at most a fifth more tries and the floor', async () => {
+  test('limits an outage of 1 200 calls to a fifth more attempts and the minimum rate', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 500 }], { circuitBreaker: false });
     let failed = 0;
     for (let i = 0; i < 1_200; i++) {
@@ -320,7 +320,7 @@ describe('the retry budget', () => {
     expect(dispatcher.sent.length).toBeGreaterThan(1_200);
   });
 
-  test('can be shared between clients, and a refusal is named', async () => {
+  test('can be shared between clients, and is named as the reason', async () => {
     const budget = retryBudget({ ratio: 0, minPerSecond: 0 });
     const { clock, dispatcher, client } = setUp([{ status: 500 }], { retry: { budget } });
     const error = await failure(clock, client.get('/a'));
@@ -329,7 +329,7 @@ describe('the retry budget', () => {
     expect(dispatcher.sent).toHaveLength(1);
   });
 
-  test('AC25: inside of an outer retry, calls are tried once', async () => {
+  test('AC25: calls within an outer retry make one attempt', async () => {
     const { retry } = await import('@macadam/resilience');
     const { clock, dispatcher, client } = setUp([{ status: 500 }]);
     const outer = retry({ maxAttempts: 4, clock, budget: false, retryIf: (outcome) => !outcome.ok });
@@ -341,13 +341,13 @@ describe('the retry budget', () => {
   });
 });
 
-describe('back-off', () => {
+describe('backoff', () => {
   test.each([
     [500, 25],
     [502, 25],
     [429, 500],
     [503, 500],
-  ])('after %d, without a word from the server, is drawn from up to twice %d ms', async (status, halfMs) => {
+  ])('after %d without Retry-After is drawn from up to twice %d ms', async (status, halfMs) => {
     const { clock, client } = setUp([{ status }, { status: 200 }], { random: () => 0.5 });
     const { attempts } = await clock.runUntil(client.get('/a'));
     expect(attempts[1]?.waitedMs).toBe(halfMs);
@@ -370,7 +370,7 @@ describe('the circuit breaker', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject(stats);
   });
 
-  test('opens after failures, refuses at once, and probes its way back', async () => {
+  test('opens after failures, rejects at once, and closes after successful probes', async () => {
     const { clock, dispatcher, client } = setUp(
       [...Array.from({ length: 5 }, () => ({ status: 500 })), { status: 200 }],
       { retry: false, circuitBreaker: { openMs: 1_000, openJitter: 0 } },
@@ -383,7 +383,7 @@ describe('the circuit breaker', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed' });
   });
 
-  test('opening between two tries, it gives the failure that opened it', async () => {
+  test('that opens between two attempts rejects with the failure that opened it', async () => {
     const { clock, dispatcher, client } = setUp([{ error: 'ECONNRESET' }], {
       retry: { maxAttempts: 10, backoff: constant({ delayMs: 1 }), budget: false },
     });
@@ -396,7 +396,7 @@ describe('the circuit breaker', () => {
   });
 });
 
-describe('what is sent twice', () => {
+describe('a repeated request', () => {
   const again: Partial<HttpClientOptions> = { retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 } };
 
   test.each([
@@ -418,7 +418,7 @@ describe('what is sent twice', () => {
     expect(dispatcher.sent).toHaveLength(tries);
   });
 
-  test('AC16: AC17: is the same, body and key', async () => {
+  test('AC16: AC17: has the same body and idempotency key', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 503 }, { status: 503 }, { status: 201 }], again);
     await clock.runUntil(client.post('/a', { json: { a: 1 }, idempotencyKey: true }));
     expect(new Set(dispatcher.sent.map(({ body }) => body))).toEqual(new Set(['{"a":1}']));
@@ -427,7 +427,7 @@ describe('what is sent twice', () => {
     expect([...keys][0]).toMatch(/^[\da-f]{32}$/);
   });
 
-  test('AC26: an exhausted call takes nothing from the next', async () => {
+  test('AC26: a call that exhausts its attempts does not affect the next', async () => {
     const { clock, dispatcher, client } = setUp(
       [...Array.from({ length: 3 }, () => ({ status: 500 })), { status: 500 }, { status: 200 }],
       again,

@@ -61,20 +61,20 @@ test.each<[string, string, Partial<ServerSentEvent>[]]>([
   expect(await eventsOf(text)).toEqual(expected);
 });
 
-test('text that was decoded elsewhere may have kept its byte order mark', async () => {
+test('drops the byte order mark of text that the source decoded', async () => {
   async function* text(): AsyncGenerator<string> {
     yield* ['', '\ufeff', 'data: \ufeffa\n\n'];
   }
   expect(await all(sse(text()))).toEqual([message('\ufeffa')]);
 });
 
-test('what is no stream is refused, and not shown', async () => {
+test('rejects a body that is no stream, without showing it', async () => {
   const reading = all(sse('data: canary\n\n' as never));
   await expect(reading).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'sse.body' });
   await expect(reading).rejects.not.toThrow(/canary/);
 });
 
-test('property: how the stream is cut into pieces makes no difference', async () => {
+test('property: how the stream is split into chunks makes no difference', async () => {
   const text = 'id: 1\r\nevent: é\r\ndata: Zoë 🦊\r\ndata: b\r\n\r\n: c\rdata: x\r\rretry: 5\ndata: y\n\n';
   const whole = await eventsOf(text);
   expect(whole).toHaveLength(3);
@@ -85,7 +85,7 @@ test('property: how the stream is cut into pieces makes no difference', async ()
   );
 });
 
-test('a line, or an event, that does not end is not collected for ever', async () => {
+test('a line or an event without end is rejected at maxEventBytes', async () => {
   const line = eventsOf(`data: ${'x'.repeat(2_000)}`, [500, 500, 500], { maxEventBytes: 1_000 });
   await expect(line).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'tooLong', line: 1 });
   const event = eventsOf('data: 0123456789\n'.repeat(200), [], { maxEventBytes: 1_000 });
