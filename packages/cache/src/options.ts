@@ -154,14 +154,10 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   assertOneOf(path('coherence'), settings.coherence, ['log', 'tracking', 'pubsub', 'none']);
   assertTier(path('l2'), settings.l2);
   if (options.coherence !== undefined && settings.l2 === undefined) {
-    throw new OptionsError(path('coherence'), options.coherence, 'nothing: it requires l2');
+    throw new OptionsError(path('coherence'), options.coherence, 'left out without l2');
   }
   if (options.l1 === false && settings.l2 === undefined) {
-    throw new OptionsError(
-      path('l1'),
-      options.l1,
-      'an object, or l2 as well: without both, there is nowhere to store values',
-    );
+    throw new OptionsError(path('l1'), options.l1, 'an object unless l2 is set');
   }
   assertObject(path('clock'), settings.clock);
   assertFunction(path('clock.monotonic'), settings.clock.monotonic);

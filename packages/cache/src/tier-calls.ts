@@ -172,7 +172,7 @@ class CallGroup<R> extends Expiring {
 
   override expire(): void {
     const ms = this.#timeoutMs;
-    const error = new TimeoutError(`The shared tier did not result within ${ms} ms`, ms);
+    const error = new TimeoutError(`The shared tier did not answer within ${ms} ms`, ms);
     // Without any success, the breaker learns of the timeout first and rejects the calls through `execute`.
     if (!this.#anySucceeded) this.#reject(error);
     else this.endAll(error);

@@ -83,7 +83,7 @@ export function createKeyring(path: string, options: EncryptionOptions): Keyring
   assertObject(path, options);
   assertKnownOptions(path, options, ['keys']);
   if (!Array.isArray(options.keys) || options.keys.length === 0) {
-    throw new OptionsError(`${path}.keys`, withheld(options.keys), 'a list of at least encryptionKey key');
+    throw new OptionsError(`${path}.keys`, withheld(options.keys), 'a list of at least one key');
   }
   const keys = new Map<string, KeyObject>();
   for (const [i, encryptionKey] of (options.keys as readonly EncryptionKey[]).entries()) {
