@@ -1,4 +1,4 @@
-// Writes packages/*/api.md: the public types as a reader sees them, so that a change of the API shows in review.
+// Writes packages/*/api.md: the public types without comments, so that a change of the API shows in review.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -28,7 +28,7 @@ export async function api(args: readonly string[]): Promise<void> {
   }
 }
 
-/** The public types of a package, one section a subpath, one block a name, both sorted. */
+/** The public types of a package: one section per entry point, one block per name, both sorted. */
 export function apiOf(member: Member): string {
   const entries = Object.entries(member.manifest.exports ?? {}).flatMap(([subpath, target]) =>
     typeof target === 'object' && target['types'] !== undefined
@@ -76,7 +76,7 @@ class DeclarationPrinter {
     return `${fence(named)}${rest}`;
   }
 
-  /** Types of this package that an exported declaration names without their being exported themselves. */
+  /** Types of this package that exported declarations refer to, but that are not exported themselves. */
   #hiddenBehind(symbols: readonly ts.Symbol[], known: Set<ts.Symbol>): Set<ts.Symbol> {
     const hidden = new Set<ts.Symbol>();
     const queue = [...symbols];
@@ -121,7 +121,7 @@ class DeclarationPrinter {
   }
 }
 
-/** A variable is declared by its whole statement; everything else by itself. */
+/** The statement of a variable, and any other declaration itself. */
 function statementOf(declaration: ts.Declaration): ts.Node {
   return ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
 }

@@ -1,10 +1,10 @@
-// The one entry of every root script: `node scripts/bootstrap.mjs <task> [arguments]`.
+// The entry point of every root script: `node scripts/bootstrap.mjs <task> [arguments]`.
 //
-// Runs on the Node that the machine happens to have (20 or newer), without dependencies. It finds or brings a Node and
-// a pnpm that are new enough, installs the workspace if something changed, and hands over to scripts/run-task.ts.
+// Runs on any installed Node from 20 on, without dependencies. It finds or installs a new enough Node and pnpm, installs
+// the workspace if something has changed, and hands over to scripts/run-task.ts.
 //
-// The scripts of package.json say `exec node ...`: otherwise a shell stands between npm and this process, and keeps the
-// signals that npm hands down to itself.
+// The scripts of package.json say `exec node ...`: otherwise a shell would remain between npm and this process, and
+// would not pass on the signals that it receives from npm.
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,7 @@ async function main() {
   await installWorkspace(root, pnpm, env);
   const script = join(root, 'scripts', 'run-task.ts');
   const task = ['--disable-warning=ExperimentalWarning', script, ...process.argv.slice(2)];
-  // Its grace is longer than that of its own children, so that it has the time to end them.
+  // Its grace period is longer than that of its children, so that it has time to stop them.
   return await run(node, task, { cwd: root, env, ipc: true, graceMs: 10_000 });
 }
 

@@ -1,4 +1,4 @@
-// Builds the packages that changed: dependencies first, two at a time.
+// Builds the packages that have changed: dependencies first, two at a time.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -44,12 +44,12 @@ async function buildOne(member: Member): Promise<void> {
   if (code !== 0) throw new CheckFailed(`${member.short} does not build:\n${output.trim()}`);
 }
 
-/** Beside node_modules, so that it goes with them. */
+/** Inside node_modules, so that it is deleted together with that folder. */
 function stampOf(member: Member): string {
   return join(root, 'node_modules', '.cache', 'macadam-build', member.short);
 }
 
-/** Hash of all that a build reads: sources, settings, and the same of what it depends on. */
+/** A hash of everything that the build reads: sources, settings, and the hashes of its dependencies. */
 function stateOf(member: Member, others: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
   for (const file of sharedInputs) hash.update(readFileSync(join(root, file)));

@@ -1,6 +1,6 @@
-// The catalogue of telemetry: every metric, span, log line and field that the packages emit, as a page and as JSON.
-// `npm run catalogue` writes both from the packages' instruments.ts; `--check` fails when they differ, and both fail when
-// a name is gone that no changeset speaks of: dashboards and alerts break on names.
+// Generates the telemetry catalogue: every metric, span, log line and field that the packages emit, as a page and as
+// JSON. `npm run catalogue` writes both from the instruments.ts of the packages; `--check` fails when they differ. Both
+// fail when a name was removed that no changeset mentions, because dashboards and alerts break on names.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format } from 'prettier';
@@ -21,7 +21,7 @@ import { filesBelow, membersOf, root } from './workspace.ts';
 const jsonPath = 'docs/telemetry-catalogue.json';
 const pagePath = 'docs/telemetry-catalogue.md';
 
-/** `catalogue` writes the page and the JSON; `catalogue --check` fails when they are not what it would write. */
+/** `catalogue` writes the page and the JSON; `catalogue --check` fails when they are outdated. */
 export async function catalogue(args: readonly string[]): Promise<void> {
   const described = await describedByPackages();
   const older = [...olderCatalogues(), ...(await committedCatalogues())];
@@ -71,7 +71,7 @@ function literalsInSources(): { path: string; name: string }[] {
   );
 }
 
-/** Changesets that concern the package, and its changelog. */
+/** The changesets that mention the package, and its changelog. */
 function announcements(owner: string): string {
   const folder = join(root, '.changeset');
   const changesets = readdirSync(folder)
@@ -92,8 +92,9 @@ function olderCatalogues(): Catalogue[] {
 }
 
 /**
- * What was committed: now, and where this branch began, or one commit ago on the main branch itself. So a name cannot be
- * taken out of the JSON by hand either. Without git, or in a shallow clone, the file alone counts.
+ * The committed catalogues: of HEAD, and of the commit where this branch started, or of the previous commit on the main
+ * branch. So a name cannot be removed from the JSON by hand either. Without git, or in a shallow clone, only the file
+ * counts.
  */
 async function committedCatalogues(): Promise<Catalogue[]> {
   const git = async (...args: string[]): Promise<string | undefined> => {
@@ -106,8 +107,9 @@ async function committedCatalogues(): Promise<Catalogue[]> {
   const head = await git('rev-parse', 'HEAD');
   if (head === undefined) return [];
   const target = process.env['GITHUB_BASE_REF'] ?? 'main';
-  const began = (await git('merge-base', 'HEAD', `origin/${target}`)) ?? (await git('merge-base', 'HEAD', target));
-  const base = began === undefined || began === head ? `${head}^1` : began;
+  const branchPoint =
+    (await git('merge-base', 'HEAD', `origin/${target}`)) ?? (await git('merge-base', 'HEAD', target));
+  const base = branchPoint === undefined || branchPoint === head ? `${head}^1` : branchPoint;
   const texts = [await git('show', `${head}:${jsonPath}`), await git('show', `${base}:${jsonPath}`)];
   return texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as Catalogue);
 }

@@ -1,4 +1,5 @@
-// Checks the shape of the workspace: who imports whom, one file a third-party dependency, no cycles, file names, sizes.
+// Checks the structure of the workspace: imports between packages, one importing file per third-party dependency, no
+// import cycles, file names and file lengths.
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -13,7 +14,7 @@ const builtins = new Set(builtinModules);
 const forTests = new Set(['testkit', 'test-support']);
 
 interface SourceFile {
-  /** Below `src`. */
+  /** Path below `src`. */
   path: string;
   text: string;
   imports: Import[];
@@ -87,7 +88,7 @@ function checkPackage(member: Member, layer: Layer | undefined, subpaths: Readon
   return [...problems, ...cyclesIn(files).map((cycle) => `${where}: files import each other: ${cycle.join(' -> ')}`)];
 }
 
-/** Examples and their like see what a user sees: published entry points. */
+/** Examples may import only what users can: published entry points. */
 function checkExample(member: Member, subpaths: ReadonlyMap<string, Set<string>>): string[] {
   return filesBelow(member.folder, (path) => path.endsWith('.ts')).flatMap((path) => {
     const imports = importsOf(path, readFileSync(join(member.folder, path), 'utf8'));
@@ -119,12 +120,12 @@ function entryProblem(specifier: string, name: string, subpaths: ReadonlyMap<str
 }
 
 function isAllowed(name: string, path: string, layer: Layer): boolean {
-  const here = Object.entries(layer.thirdPartyIn ?? {}).filter(([prefix]) => path.startsWith(prefix));
-  const allowed = [...layer.thirdParty, ...here.flatMap(([, names]) => names)];
+  const inThisFile = Object.entries(layer.thirdPartyIn ?? {}).filter(([prefix]) => path.startsWith(prefix));
+  const allowed = [...layer.thirdParty, ...inThisFile.flatMap(([, names]) => names)];
   return allowed.some((entry) => (entry.endsWith('/') ? name.startsWith(entry) : name === entry));
 }
 
-/** Circles of value imports; a circle of types alone does no harm. */
+/** Cycles of value imports; a cycle of type imports does no harm. */
 function cyclesIn(files: readonly SourceFile[]): string[][] {
   const edges = new Map(
     files.map(({ path, imports }) => [
@@ -134,14 +135,14 @@ function cyclesIn(files: readonly SourceFile[]): string[][] {
         .map((one) => join(dirname(path), one.specifier)),
     ]),
   );
-  const done = new Set<string>();
+  const visited = new Set<string>();
   const cycles: string[][] = [];
   const visit = (path: string, trail: readonly string[]): void => {
     const seenAt = trail.indexOf(path);
     if (seenAt >= 0) cycles.push([...trail.slice(seenAt), path]);
-    if (seenAt >= 0 || done.has(path)) return;
+    if (seenAt >= 0 || visited.has(path)) return;
     for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
-    done.add(path);
+    visited.add(path);
   };
   for (const path of edges.keys()) visit(path, []);
   return cycles;

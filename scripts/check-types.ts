@@ -1,5 +1,6 @@
-// Type-checks projects as `tsc -p` does, `check-types.ts <tsconfig.json>...`, but every file once. Those with the same options are one
-// program; and what one imports from another is checked there, with the options for which it was written.
+// Type-checks projects like `tsc -p`, but every file only once: `check-types.ts <tsconfig.json>...`. Projects with the
+// same options share a program, and a file that one project imports from another is checked with the options of its own
+// project.
 import { relative } from 'node:path';
 import ts from 'typescript';
 import { root } from './workspace.ts';
@@ -13,7 +14,7 @@ interface Project {
 const problems: ts.Diagnostic[] = [];
 const sources = new Map<string, ts.SourceFile | undefined>();
 const checked = new Set<string>();
-/** By their options. */
+/** The projects by their options. */
 const projects = new Map<string, Project>();
 for (const path of process.argv.slice(2)) add(parse(path));
 const listed = new Set([...projects.values()].flatMap(({ files }) => files));
@@ -54,7 +55,7 @@ function check({ files, options, errors }: Project): void {
   for (const file of program.getSourceFiles()) {
     const { fileName } = file;
     if (program.isSourceFileFromExternalLibrary(file) || program.isSourceFileDefaultLibrary(file)) continue;
-    // What no project lists is checked by the first that comes upon it.
+    // A file that no project lists is checked by the first program that contains it.
     if (checked.has(fileName) || (listed.has(fileName) && !own.has(fileName))) continue;
     checked.add(fileName);
     problems.push(...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file));
@@ -62,7 +63,7 @@ function check({ files, options, errors }: Project): void {
   }
 }
 
-/** Shares with the hosts before it what they have parsed in the same way. */
+/** A compiler host that reuses the files parsed by earlier hosts with the same settings. */
 function hostFor(options: ts.CompilerOptions): ts.CompilerHost {
   const host = ts.createCompilerHost(options);
   const read = host.getSourceFile.bind(host);

@@ -1,13 +1,13 @@
-// Every process that the scripts start goes through here, so that none outlives them.
+// Starts all processes of the scripts, so that none outlives the run.
 //
 // The layers are npm -> bootstrap -> task -> (vitest, redis-server, the example ...). A signal may reach all of them
-// (Ctrl-C in a terminal), or only the outermost. So each layer starts its children as process groups of their own,
-// hands a signal down once, waits, and kills what is left of a group after a grace time.
+// (Ctrl-C in a terminal), or only the outermost. So each layer starts its children in process groups of their own,
+// passes a signal on once, waits, and kills what is left of a group after a grace period.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 
-/** Thrown by `run` when the run is being stopped; nobody reports it. */
+/** Thrown by `start` and `run` while the run is being stopped; nobody reports it. */
 export class Stopped extends Error {
   /** @override */
   name = 'Stopped';
@@ -20,22 +20,22 @@ export class Stopped extends Error {
 
 const groups = process.platform !== 'win32';
 /** @type {Map<number, { graceMs: number }>} */
-const live = new Map();
+const liveGroups = new Map();
 /** @type {Set<string>} */
 const temporaryFolders = new Set();
 /** @type {NodeJS.Signals | undefined} */
-let stopping;
-let tellsParent = false;
+let stopSignal;
+let reportsToParent = false;
 
 /**
- * Starts a process in a group of its own. `output: 'capture'` collects stdout and stderr in the result.
+ * Starts a process in its own process group. `output: 'capture'` collects stdout and stderr in the result.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {RunOptions} [options]
  * @returns {Running}
  */
 export function start(command, args, options = {}) {
-  if (stopping !== undefined) throw new Stopped();
+  if (stopSignal !== undefined) throw new Stopped();
   const { output = 'inherit', graceMs = 4_000 } = options;
   const stream = output === 'capture' ? 'pipe' : 'inherit';
   const child = spawn(command, args, {
@@ -46,52 +46,57 @@ export function start(command, args, options = {}) {
   });
   const pid = child.pid ?? 0;
   if (pid > 0) {
-    live.set(pid, { graceMs });
-    tellParent({ started: pid });
+    liveGroups.set(pid, { graceMs });
+    reportToParent({ started: pid });
   }
-  /** The groups that the child has started, as it tells us. @type {Set<number>} */
-  const below = new Set();
+  /** The process groups that the child has started, as it reports them. @type {Set<number>} */
+  const descendantGroups = new Set();
   child.on('message', (/** @type {GroupMessage} */ message) => {
-    if ('started' in message) below.add(message.started);
-    if ('ended' in message) below.delete(message.ended);
+    if ('started' in message) descendantGroups.add(message.started);
+    if ('ended' in message) descendantGroups.delete(message.ended);
   });
-  let all = '';
+  let allOutput = '';
   let stdout = '';
   child.stdout?.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
-    all += text;
+    allOutput += text;
     stdout += text;
   });
   child.stderr?.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
-    all += text;
+    allOutput += text;
   });
-  const guard =
+  const timeout =
     options.timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
-          all += `\nstopped: still running after ${options.timeoutMs} ms\n`;
+          allOutput += `\nstopped: still running after ${options.timeoutMs} ms\n`;
           signalGroup(pid, 'SIGKILL');
         }, options.timeoutMs);
   /** @type {Promise<RunResult>} */
   const result = new Promise((resolve, reject) => {
     child.once('error', (error) => {
-      clearTimeout(guard);
-      live.delete(pid);
+      clearTimeout(timeout);
+      liveGroups.delete(pid);
       reject(new Error(`cannot start ${command}: ${error.message}`));
     });
     child.once('exit', (code, signal) => {
-      clearTimeout(guard);
-      // A child that was killed outright could not end its own.
-      for (const group of below) signalGroup(group, 'SIGKILL');
+      clearTimeout(timeout);
+      // A child that was killed with SIGKILL could not stop its own children.
+      for (const group of descendantGroups) signalGroup(group, 'SIGKILL');
       const end = () => {
-        if (stopping === undefined) live.delete(pid);
-        tellParent({ ended: pid });
-        resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), signal, output: all, stdout });
+        if (stopSignal === undefined) liveGroups.delete(pid);
+        reportToParent({ ended: pid });
+        resolve({
+          code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0),
+          signal,
+          output: allOutput,
+          stdout,
+        });
       };
-      if (stopping === undefined) signalGroup(pid, 'SIGKILL');
-      // A grandchild that left the group may hold the pipe open for ever; our own output has long arrived by then.
-      const patience = setTimeout(end, 1_000);
+      if (stopSignal === undefined) signalGroup(pid, 'SIGKILL');
+      // A grandchild that left the group may hold the pipe open for ever; the output of the child has arrived by then.
+      const closeTimeout = setTimeout(end, 1_000);
       child.once('close', () => {
-        clearTimeout(patience);
+        clearTimeout(closeTimeout);
         end();
       });
     });
@@ -115,7 +120,7 @@ export function start(command, args, options = {}) {
  */
 export async function run(command, args, options = {}) {
   const result = await start(command, args, options).result;
-  if (stopping !== undefined) await new Promise(() => {});
+  if (stopSignal !== undefined) await new Promise(() => {});
   return result;
 }
 
@@ -137,35 +142,35 @@ export function endChildrenOnStop(last = () => {}) {
   /** @param {NodeJS.Signals} signal */
   const stop = async (signal) => {
     // Ctrl-C arrives twice: from the terminal and, a moment later, from npm.
-    if (stopping !== undefined) return;
-    stopping = signal;
-    await stopGroups([...live.keys()], signal);
+    if (stopSignal !== undefined) return;
+    stopSignal = signal;
+    await stopGroups([...liveGroups.keys()], signal);
     await last();
     process.exit(128 + (constants.signals[signal] ?? 15));
   };
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
     process.on(signal, () => void stop(signal));
   if (process.channel) {
-    tellsParent = true;
+    reportsToParent = true;
     process.on('disconnect', () => void stop('SIGTERM'));
     process.channel.unref();
   }
-  // npm that is killed hands nothing down; its script then has another parent.
+  // An npm that is killed passes on no signal; this process then gets another parent.
   if (process.env['npm_lifecycle_event'] !== undefined && process.channel === undefined && process.ppid !== 1) {
     const parent = process.ppid;
     setInterval(() => process.ppid !== parent && void stop('SIGTERM'), 500).unref();
   }
-  // A reader that goes away (`npm test | head`) ends the run like a closed terminal.
+  // When the reader of the output goes away (`npm test | head`), the run stops as if the terminal was closed.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void stop('SIGHUP'));
   process.on('exit', () => {
-    for (const pid of live.keys()) signalGroup(pid, 'SIGKILL');
+    for (const pid of liveGroups.keys()) signalGroup(pid, 'SIGKILL');
     for (const path of temporaryFolders) rmSync(path, { recursive: true, force: true });
   });
 }
 
 /** @param {GroupMessage} message */
-function tellParent(message) {
-  if (tellsParent && process.connected) process.send?.(message);
+function reportToParent(message) {
+  if (reportsToParent && process.connected) process.send?.(message);
 }
 
 /**
@@ -175,11 +180,12 @@ function tellParent(message) {
 async function stopGroups(pids, signal) {
   await Promise.all(
     pids.map(async (pid) => {
-      const until = process.uptime() * 1_000 + (live.get(pid)?.graceMs ?? 0);
+      const deadline = process.uptime() * 1_000 + (liveGroups.get(pid)?.graceMs ?? 0);
       signalGroup(pid, signal);
-      while (groupIsAlive(pid) && process.uptime() * 1_000 < until) await new Promise((done) => setTimeout(done, 25));
+      while (groupIsAlive(pid) && process.uptime() * 1_000 < deadline)
+        await new Promise((done) => setTimeout(done, 25));
       signalGroup(pid, 'SIGKILL');
-      live.delete(pid);
+      liveGroups.delete(pid);
     }),
   );
 }
@@ -201,7 +207,7 @@ function signalGroup(pid, signal) {
 function groupIsAlive(group) {
   if (!signalGroup(group, 0)) return false;
   if (process.platform !== 'linux') return true;
-  // A member that ended but that nobody reaps (a container without an init) still answers to signal 0.
+  // A zombie process, which no parent reaps (in a container without an init), still accepts signal 0.
   return processes().some(({ pgrp, state }) => pgrp === group && state !== 'Z' && state !== 'X');
 }
 
@@ -222,8 +228,8 @@ function processes() {
 }
 
 /**
- * Kills every process that carries `marker` in its environment: the net under all of the above, for a process that
- * left its group (Linux only).
+ * Kills every process with `marker` in its environment: the last resort for processes that have left their group (Linux
+ * only).
  * @param {string} marker such as `NAME=value`
  */
 export function killMarked(marker) {
@@ -233,7 +239,7 @@ export function killMarked(marker) {
     try {
       if (readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(marker)) process.kill(pid, 'SIGKILL');
     } catch {
-      // It ended meanwhile, or belongs to somebody else.
+      // It has ended, or belongs to another user.
     }
   }
 }

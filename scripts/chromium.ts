@@ -1,11 +1,12 @@
-// Chromium, in which the documentation site is looked at: CHROMIUM, else one on PATH, else Debian's, unpacked into the folder of tools.
+// Finds Chromium for the check of the documentation site: CHROMIUM, or one on PATH, or Debian's, unpacked into
+// `.tools`.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianPackage } from './debian.ts';
 import { onPath } from './toolchain.mjs';
 import { root } from './workspace.ts';
 
-/** The variables in which the site's check finds it; none if there is none and none can be brought. */
+/** The environment variables with which the check of the site finds it; empty if there is none. */
 export async function findChromium(): Promise<Record<string, string>> {
   const given = process.env['CHROMIUM'] ?? ['chromium', 'chromium-browser', 'google-chrome'].flatMap(onPath)[0];
   if (given !== undefined) return { CHROMIUM: given };
@@ -17,12 +18,17 @@ export async function findChromium(): Promise<Record<string, string>> {
       ...fontSettings(home),
     };
   } catch (error) {
-    console.log(`No Chromium, so nobody looks at the site: ${error instanceof Error ? error.message : error}`);
+    console.log(
+      `No Chromium, so the site is not checked in a browser: ${error instanceof Error ? error.message : error}`,
+    );
     return {};
   }
 }
 
-/** A machine without fonts gets those that came along; where they are is told by a file, since they are not where they belong. */
+/**
+ * On a machine without fonts, makes those of the Debian package known through a configuration file, since they are not
+ * in the usual place.
+ */
 function fontSettings(home: string): Record<string, string> {
   const folder = join(home, 'usr', 'share', 'fonts');
   if (existsSync('/etc/fonts/fonts.conf') || !existsSync(folder)) return {};

@@ -1,4 +1,4 @@
-// What apt is told about where packages come from, for another release than the machine's.
+// Converts the package sources of this machine to those of another Debian release.
 
 export interface SourcesFile {
   form: 'list' | 'sources';
@@ -6,8 +6,8 @@ export interface SourcesFile {
 }
 
 /**
- * Of a file of sources, those of the machine's own release (`own`), with the name of another one in its place. Without those of updates
- * and fixes, whose suites have names of their own, and of anybody else, which are for this release only.
+ * The sources in a file that are for the release of this machine (`own`), with `suite` in its place. Sources of
+ * updates, security fixes and third parties are left out: their suites have other names, or are for this release only.
  */
 export function sourcesForRelease(suite: string, own: string, file: string, text: string): SourcesFile[] {
   if (file.endsWith('.list')) {

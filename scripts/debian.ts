@@ -1,4 +1,4 @@
-// Programs that npm does not have, out of Debian's packages.
+// Downloads programs that npm does not have from Debian packages.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, temporaryFolder } from './children.mjs';
@@ -7,29 +7,33 @@ import { onPath } from './toolchain.mjs';
 import { filesBelow, root } from './workspace.ts';
 
 export interface Unpacked {
-  /** Where the package's files are, as if that were the root of the file system. */
+  /** The folder with the files of the package, laid out like the root of the file system. */
   home: string;
   /** The environment in which its programs find their libraries. */
   env: Record<string, string | undefined>;
 }
 
-/** Which files of a package, and of which release of Debian. */
+/** Which files of a package to keep, and from which Debian release. */
 export interface PackageSelection {
-  /** The one file to keep, of a package that needs no other. */
+  /** The only file to keep, for a package that needs no other package. */
   only?: string;
-  /** A newer release than this machine's, such as `trixie`: the package comes with all that it needs, down to the C library. */
+  /**
+   * A newer release than that of this machine, such as `trixie`. The package then comes with all its dependencies,
+   * including the C library.
+   */
   suite?: string;
 }
 
 /**
- * Downloads a package with what it needs and unpacks it into the folder of tools, once: nothing is installed, so it takes
- * no rights, starts no service and changes nothing on the machine.
+ * Downloads a package with its dependencies and unpacks it into `.tools`, once. Nothing is installed: that needs no
+ * privileges, starts no service, and does not change the machine.
  */
 export async function debianPackage(name: string, wanted: PackageSelection = {}): Promise<Unpacked> {
   const home = join(root, '.tools', name);
   if (!existsSync(home)) {
-    if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0) throw new Error('there is no apt-get here');
-    console.log(`Bringing Debian's ${name} ...`);
+    if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0)
+      throw new Error('apt-get or dpkg is not available');
+    console.log(`Downloading Debian's ${name} ...`);
     await unpack(name, home, wanted);
   }
   const libraries = new Set(
@@ -74,7 +78,7 @@ async function unpack(name: string, home: string, { only, suite }: PackageSelect
   moveUnlessExists(kept, home);
 }
 
-/** Another run may have brought it meanwhile. */
+/** Another run may have created it in the meantime. */
 function moveUnlessExists(folder: string, home: string): void {
   try {
     renameSync(folder, home);
@@ -84,20 +88,20 @@ function moveUnlessExists(folder: string, home: string): void {
 }
 
 /**
- * Settings with which apt sees another release, from where this machine gets its own, and nothing that is installed: what is there
- * would not be downloaded, and be too old.
+ * Settings with which apt uses another release from the same mirror, and regards nothing as installed: installed
+ * packages would not be downloaded, and are too old.
  */
 function aptSettingsForRelease(suite: string, staging: string): string[] {
   const [parts, none] = [join(staging, 'sources'), join(staging, 'none')];
   mkdirSync(parts);
   writeFileSync(none, '');
   const sources = releaseSources(suite);
-  if (sources.length === 0) throw new Error('this machine does not say where its Debian packages come from');
+  if (sources.length === 0) throw new Error('no package sources of this Debian release are configured');
   for (const [i, { form, text }] of sources.entries()) writeFileSync(join(parts, `${i}.${form}`), text);
   return [`Dir::Etc::SourceList=${none}`, `Dir::Etc::SourceParts=${parts}`, `Dir::State::Status=${none}`];
 }
 
-/** This machine's sources of its own release, for another one. */
+/** The package sources of this machine, converted to another release. */
 function releaseSources(suite: string): SourcesFile[] {
   const own = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '';
   const folder = '/etc/apt/sources.list.d';

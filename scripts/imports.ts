@@ -1,4 +1,4 @@
-// Reads the imports of a TypeScript file through the compiler's own scanner: no regular expression guesses.
+// Finds the imports of a TypeScript file with the parser of the compiler.
 import ts from 'typescript';
 
 export interface Import {

@@ -1,4 +1,4 @@
-// Installs the workspace with the lock file frozen, and only when something that it depends on has changed.
+// Installs the workspace with a frozen lock file, if something that the installation depends on has changed.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const singles = ['.', 'bench', 'docs', 'scripts/consumer', 'site', 'test-support
  * @param {Record<string, string | undefined>} env
  */
 export async function installWorkspace(root, pnpm, env) {
-  // Inside node_modules, so that whoever removes that folder removes the stamp as well.
+  // Inside node_modules, so that it is deleted together with that folder.
   const stamp = join(root, 'node_modules', '.macadam-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === stateOf(root)) return;
   console.log('Installing dependencies ...');
@@ -37,7 +37,7 @@ function stateOf(root) {
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests]) {
     if (!existsSync(join(root, file))) continue;
     hash.update(`${file}\n`).update(readFileSync(join(root, file)));
-    // A workspace member without its links (a new folder, or one wiped by hand) needs an install as well.
+    // A workspace member without node_modules (a new folder, or one that was deleted) needs an installation too.
     if (file.endsWith('package.json')) hash.update(String(existsSync(join(root, file, '..', 'node_modules'))));
   }
   return hash.digest('hex');

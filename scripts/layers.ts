@@ -1,15 +1,15 @@
-// Who may import whom, as data. The same table stands in ARCHITECTURE.md in words.
+// Which package may import which. ARCHITECTURE.md has the same table in words.
 
 export interface Layer {
-  /** Packages of the workspace whose values it may use. */
+  /** Packages of the workspace that it may import. */
   workspace: readonly string[];
-  /** Packages of the workspace of which it may use types only. */
+  /** Packages of the workspace of which it may import types only. */
   workspaceTypes?: readonly string[];
-  /** Third-party packages. */
+  /** Third-party packages that it may import. */
   thirdParty: readonly string[];
-  /** Third-party packages allowed in files whose path below `src` starts so. */
+  /** Third-party packages allowed only in files whose path below `src` starts with the key. */
   thirdPartyIn?: Readonly<Record<string, readonly string[]>>;
-  /** May any file use @opentelemetry/api, or only instruments.ts? */
+  /** Whether every file may import @opentelemetry/api, or only instruments.ts. */
   otelAnywhere?: boolean;
 }
 

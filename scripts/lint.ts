@@ -1,4 +1,4 @@
-// ESLint, Prettier, and the layer check.
+// Runs ESLint, Prettier and the layer check.
 import { join } from 'node:path';
 import { checkLayers } from './check-layers.ts';
 import { check, CheckFailed } from './programs.ts';

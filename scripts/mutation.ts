@@ -1,5 +1,6 @@
-// Changes the rules of the resilience package one by one, and tells which changes no test notices: `npm run mutation`.
-// With arguments only those files are run: `npm run mutation -- -m src/keyed.ts`; the others keep their last result.
+// Mutation testing of the resilience package: changes the code in one place at a time and reports the changes that no
+// test notices.
+// `npm run mutation -- -m src/keyed.ts` runs single files; the others keep their last result.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { check, program } from './programs.ts';
@@ -8,7 +9,7 @@ import { root } from './workspace.ts';
 type Status =
   'Killed' | 'Timeout' | 'Survived' | 'NoCoverage' | 'RuntimeError' | 'CompileError' | 'Ignored' | 'Pending';
 
-/** What is read of Stryker's report. */
+/** The part of the report of Stryker that is used. */
 interface Mutant {
   readonly mutatorName: string;
   readonly replacement?: string;
@@ -30,13 +31,13 @@ export async function mutation(args: readonly string[]): Promise<number> {
   return code;
 }
 
-/** The files that are to be mutated: those that the configuration names and that exist. */
+/** The files to mutate: those that the configuration names and that exist. */
 function mutated(): string[] {
   const config = readFileSync(join(folder, 'stryker.config.mjs'), 'utf8');
   return [...config.matchAll(/'(src\/[\w/-]+\.ts)'/g)].map(([, path]) => path as string).sort();
 }
 
-/** The page: scores by file, files without a result, and every change that no test noticed. */
+/** Renders the page: scores by file, files without a result, and every change that no test noticed. */
 export function render(report: MutationReport, files: readonly string[]): string {
   const count = (mutants: readonly Mutant[], ...statuses: Status[]): number =>
     mutants.filter(({ status }) => statuses.includes(status)).length;
@@ -87,7 +88,7 @@ export function render(report: MutationReport, files: readonly string[]): string
   ].join('\n');
 }
 
-/** Source on one line, as code in a cell of a table. */
+/** Formats source text as code in a table cell, on one line. */
 function code(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').replaceAll('|', String.raw`\|`);
   const short = line.length > 90 ? `${line.slice(0, 90)}…` : line;

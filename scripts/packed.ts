@@ -1,4 +1,4 @@
-// Checks the packages as a user gets them: packed, unpacked, imported, required, type-checked.
+// Checks the packages as a user gets them: packs, unpacks, imports, requires and type-checks them.
 import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,11 @@ import { type Member, packagesInBuildOrder, readManifest } from './workspace.ts'
 export interface Packed {
   member: Member;
   tarball: string;
-  /** Where the tarball was unpacked: inside the node_modules of a folder that stands for a user's project. */
+  /** Where the tarball was unpacked: in the node_modules of a simulated user project. */
   folder: string;
 }
 
-const mayShip = /^(dist\/.*\.(js|js\.map|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+const shippable = /^(dist\/.*\.(js|js\.map|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare'];
 
 export async function checkPacked(): Promise<Tally> {
@@ -63,7 +63,7 @@ async function checkContents({ tarball, folder }: Packed): Promise<void> {
   }
   const { stdout } = await program('tar', ['-tzf', tarball], { output: 'capture' });
   const files = stdout.split('\n').filter((path) => path !== '' && !path.endsWith('/'));
-  const strangers = files.map((path) => path.replace('package/', '')).filter((path) => !mayShip.test(path));
-  if (strangers.length > 0) problems.push(`ships ${strangers.join(', ')}`);
+  const unexpectedFiles = files.map((path) => path.replace('package/', '')).filter((path) => !shippable.test(path));
+  if (unexpectedFiles.length > 0) problems.push(`ships ${unexpectedFiles.join(', ')}`);
   if (problems.length > 0) throw new CheckFailed(`${manifest.name} ${problems.join('; ')}`);
 }

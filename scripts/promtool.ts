@@ -1,11 +1,11 @@
-// promtool, which checks the alert rules that we make: on PATH, else out of Debian's package of Prometheus.
+// Finds promtool, which checks the generated alert rules: on PATH, or downloaded from the Debian package of Prometheus.
 import { join } from 'node:path';
 import { debianPackage } from './debian.ts';
 import { onPath } from './toolchain.mjs';
 
 const FILE = 'usr/bin/promtool';
 
-/** Runs `work` with PROMTOOL set, if there is one or one can be brought; without it the tests that need it are skipped. */
+/** Runs `work` with PROMTOOL set, if promtool is available. Without it, the tests that need it are skipped. */
 export async function withPromtool<T>(work: () => Promise<T>): Promise<T> {
   if (process.env['PROMTOOL'] !== undefined || onPath('promtool').length > 0) return await work();
   try {

@@ -1,4 +1,4 @@
-// Writes docs/cache-races.md anew: `npm run races`. The race stands beside the cache, the peers in it beside the benchmarks.
+// `npm run races`: writes docs/cache-races.md. The race is in packages/cache/test/race, the other caches in bench/race.
 import { join } from 'node:path';
 import { program } from './programs.ts';
 import { withRedis } from './redis.ts';

@@ -1,4 +1,4 @@
-// A Redis for the tests: REDIS_URL, else a server on PATH, else Debian's, unpacked into the folder of tools.
+// Provides a Redis for the tests: REDIS_URL, or a server on PATH, or Debian's, unpacked into `.tools`.
 import { mkdtempSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,17 +18,15 @@ export interface Server {
 }
 
 /**
- * Runs `work` with REDIS_URL set to a server that answers, and stops the server afterwards if it is ours. Tests that need
- * more servers than one find the program in REDIS_SERVER, and the folders of its libraries in REDIS_SERVER_LIBRARIES.
+ * Runs `work` with REDIS_URL set to a running server, and stops the server afterwards if it was started here. Tests
+ * that need several servers find the program in REDIS_SERVER, and its library folders in REDIS_SERVER_LIBRARIES.
  */
 export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   const given = process.env['REDIS_URL'];
   if (given !== undefined && given !== '') {
     const { hostname, port, username, password } = new URL(given);
-    const answer = await ping(hostname, Number(port || 6379), username, password).catch(
-      (error: Error) => error.message,
-    );
-    if (answer !== '+PONG') throw new CheckFailed(`REDIS_URL is set, but no Redis answers there (${answer}).`);
+    const reply = await ping(hostname, Number(port || 6379), username, password).catch((error: Error) => error.message);
+    if (reply !== '+PONG') throw new CheckFailed(`REDIS_URL is set, but no Redis responds there (${reply}).`);
     const program = findOnPath()?.program;
     if (program !== undefined) process.env['REDIS_SERVER'] ??= program;
     return await work();
@@ -46,7 +44,7 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   });
 }
 
-/** Runs `work` with the URL of a server of that kind, which keeps nothing and ends afterwards. */
+/** Runs `work` with the URL of a new server, which stores nothing on disk and is stopped afterwards. */
 export async function withServer<T>(server: Server, work: (url: string) => Promise<T>): Promise<T> {
   const port = await freePort();
   const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-redis-')));
@@ -60,12 +58,12 @@ export async function withServer<T>(server: Server, work: (url: string) => Promi
   }
 }
 
-/** Sends PING, after AUTH if there is a password, over a socket of its own; resolves to the first line of the answer. */
+/** Sends PING, after AUTH if there is a password, over a new socket. Resolves with the last line of the reply. */
 export async function ping(host: string, port: number, username = '', password = ''): Promise<string> {
   return await new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     let text = '';
-    socket.setTimeout(5_000, () => socket.destroy(new Error('no answer within 5 s')));
+    socket.setTimeout(5_000, () => socket.destroy(new Error('no reply within 5 s')));
     socket.once('error', reject).once('close', () => resolve(text.trim().split('\r\n').at(-1) ?? ''));
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
@@ -81,15 +79,15 @@ function command(words: readonly string[]): string {
 }
 
 async function waitUntilReady(port: number, ended: Promise<{ output: string }>): Promise<void> {
-  let over: string | undefined;
-  void ended.then(({ output }) => (over = output));
+  let endedOutput: string | undefined;
+  void ended.then(({ output }) => (endedOutput = output));
   for (let attempt = 1; attempt <= 200; attempt += 1) {
-    if (over !== undefined) throw new CheckFailed(`The Redis server ended at once:\n${over.trim()}`);
-    const answer = await ping('127.0.0.1', port).catch(() => '');
-    if (answer === '+PONG') return;
+    if (endedOutput !== undefined) throw new CheckFailed(`The Redis server exited at startup:\n${endedOutput.trim()}`);
+    const reply = await ping('127.0.0.1', port).catch(() => '');
+    if (reply === '+PONG') return;
     await new Promise((done) => setTimeout(done, 50));
   }
-  throw new CheckFailed('The Redis server did not answer PING within 10 s.');
+  throw new CheckFailed('The Redis server did not reply to PING within 10 s.');
 }
 
 function findOnPath(): Server | undefined {
@@ -99,9 +97,9 @@ function findOnPath(): Server | undefined {
 
 async function downloadServer(): Promise<Server> {
   const { home, env } = await debianPackage('redis-server').catch((error: Error) => {
-    throw new CheckFailed(`${SETUP_HINT} (Bringing Debian's did not work: ${error.message})`);
+    throw new CheckFailed(`${SETUP_HINT} (Downloading Debian's failed: ${error.message})`);
   });
-  // The server itself is a link to this one, absolute, and so of no use where it was unpacked.
+  // The file redis-server is an absolute link to this one, which is broken where the package was unpacked.
   const program = filesBelow(home, (path) => path.endsWith('bin/redis-check-rdb'))[0];
   if (program === undefined) throw new CheckFailed(SETUP_HINT);
   return { program: join(home, dirname(program), 'redis-server'), env };

@@ -1,4 +1,4 @@
-// Writes docs/simulation anew: `npm run simulation`. What it runs stands beside the policies it is about.
+// `npm run simulation`: writes docs/simulation. The simulation is in packages/resilience/test/simulation.
 import { join } from 'node:path';
 import { program } from './programs.ts';
 import { root } from './workspace.ts';

@@ -1,4 +1,4 @@
-// The two tasks that run a program of the workspace as it is: the main job, and the benchmarks.
+// The tasks that run a program of the workspace: `npm start` and `npm run bench`.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { budgets } from './budgets.ts';

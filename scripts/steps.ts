@@ -1,22 +1,22 @@
-// Runs the steps of a check side by side, and tells of each when it has ended.
+// Runs the steps of a check concurrently, and reports each when it has ended.
 import { CheckFailed } from './programs.ts';
 import { addTally, emptyTally, type Tally } from './tally.ts';
 
 export interface Step {
   heading: string;
   /**
-   * Counts as one check that passed where it returns no figures, and as one that failed where it throws. What it has to say it says in
-   * one piece: another step runs beside it.
+   * Counts as one check: passed if it returns no figures, failed if it throws. It must print its output in one piece,
+   * because another step runs at the same time.
    */
   work: () => Promise<Tally | void>;
-  /** Headings of steps before it: it begins when they have passed, and is left out when one has not. */
+  /** Headings of earlier steps. The step starts when they have passed, and is skipped if one has not. */
   needs?: readonly string[];
 }
 
-/** As many as this machine of ours has cores. A step is a program that keeps one of them busy. */
+/** The number of cores of our CI machine. Each step keeps one of them busy. */
 const MAX_CONCURRENT_STEPS = 2;
 
-/** Begins the steps in their order, two at a time. Goes on after a failure: one run tells all that is wrong. */
+/** Starts the steps in their order, two at a time. Continues after a failure, so that one run reports every problem. */
 export async function runSteps(steps: readonly Step[], total: Tally = emptyTally()): Promise<Tally> {
   const passed = new Map<string, Promise<boolean>>();
   const limited = limitConcurrency(MAX_CONCURRENT_STEPS);
@@ -29,7 +29,7 @@ export async function runSteps(steps: readonly Step[], total: Tally = emptyTally
 
   async function afterNeeded(step: Step, needed: readonly Needed[]): Promise<boolean> {
     for (const { heading, result } of needed) {
-      if (result === undefined) throw new Error(`"${step.heading}" needs "${heading}", which is no step before it`);
+      if (result === undefined) throw new Error(`"${step.heading}" needs "${heading}", which is not an earlier step`);
       if (await result) continue;
       addTally(total, { passed: 0, failed: 0, skipped: 1 });
       console.log(`skip ${step.heading}: "${heading}" has not passed`);
@@ -56,17 +56,17 @@ async function runStep({ heading, work }: Step, total: Tally): Promise<boolean> 
   return failed === 0;
 }
 
-/** Lets so many run at once; the others wait, and the one that has waited longest is next. */
-function limitConcurrency(free: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Limits how many pieces of work run at once. The others wait, first in, first out. */
+function limitConcurrency(freeSlots: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   return async (work) => {
-    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-    else free -= 1;
+    if (freeSlots === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else freeSlots -= 1;
     try {
       return await work();
     } finally {
       const next = waiting.shift();
-      if (next === undefined) free += 1;
+      if (next === undefined) freeSlots += 1;
       else next();
     }
   };

@@ -17,7 +17,7 @@ export function addTally(total: Tally, part: Tally): void {
   total.skipped += part.skipped;
 }
 
-/** Runs one check, counts it, and prints what went wrong under its name. */
+/** Runs one check, counts its result, and prints its error under its name. */
 export async function countCheck(total: Tally, name: string, work: () => unknown): Promise<void> {
   try {
     await work();

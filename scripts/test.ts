@@ -1,4 +1,4 @@
-// `npm test`: every check and every test, a line for each step, and one line of figures at the very end.
+// `npm test`: runs every check and every test, prints a line for each step, and the totals last.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,10 @@ import { runSteps, type Step } from './steps.ts';
 import { emptyTally, type Tally } from './tally.ts';
 import { typecheck } from './typecheck.ts';
 
-/** What has to hold, the longest first. The tests and the budgets wait or count what is the same whatever runs beside them. */
+/**
+ * All steps, the longest first. Tests and budgets may run next to others: they wait for events, or count what does not
+ * depend on the load.
+ */
 const steps: readonly Step[] = [
   { heading: 'tests', work: () => withRedis(() => withValkey(() => withPromtool(runVitest))) },
   { heading: 'build', work: async () => void (await build()) },
@@ -52,7 +55,7 @@ async function runVitest(): Promise<Tally> {
     `--outputFile.json=${report}`,
   ]);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'));
-  // A file that does not load, or an unhandled rejection, fails the run without failing a test.
+  // A test file that fails to load, or an unhandled rejection, fails the run without a failed test.
   const failed = Math.max(numFailedTests, code === 0 ? 0 : 1);
   return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
 }

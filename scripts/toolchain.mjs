@@ -1,11 +1,11 @@
-// Brings pinned tools through npm into an ignored folder when the machine has none that is new enough.
+// Installs pinned tools through npm into an ignored folder when the machine has none that is new enough.
 import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { run, temporaryFolder } from './children.mjs';
 
 const pinned = { node: '24.21.0', pnpm: '12.21.0' };
 
-/** The oldest Node that we promise to run on; the checks use the newest release of its line. */
+/** The oldest Node line that the packages support; the checks use its newest release. */
 export const floorNode = '22.23.3';
 
 /** @param {string} version */
@@ -23,7 +23,7 @@ export async function findNode(root) {
 }
 
 /**
- * A Node of exactly this version, from the folder of tools or through npm.
+ * A Node of exactly this version, from `.tools` or through npm.
  * @param {string} root
  * @param {string} version
  */
@@ -34,7 +34,7 @@ export async function bringNode(root, version) {
 }
 
 /**
- * A pnpm of the pinned major: from the folder of tools, from PATH, or through npm.
+ * A pnpm of the pinned major version: from `.tools`, from PATH, or through npm.
  * @param {string} root
  */
 export async function findPnpm(root) {
@@ -49,7 +49,7 @@ export async function findPnpm(root) {
     }
   }
   const folder = await bring(root, 'pnpm', pinned.pnpm);
-  // Its install script, which we do not run, would put the native binary in place of the `pnpm` shell script.
+  // Its install script, which does not run here, would replace the `pnpm` shell script by the native binary.
   const native = [`${process.platform}-${process.arch}`, `${process.platform}-${process.arch}-musl`]
     .map((target) => join(folder, '@pnpm', `exe.${target}`, 'pnpm'))
     .find((path) => existsSync(path));
@@ -57,7 +57,7 @@ export async function findPnpm(root) {
 }
 
 /**
- * The places where PATH has a command, first one first.
+ * The executables of this name on PATH, in its order.
  * @param {string} command
  */
 export function onPath(command) {
@@ -84,28 +84,28 @@ async function bring(root, name, version) {
   const home = join(root, '.tools', `${name}-${version}`);
   const modules = join(home, 'node_modules');
   if (existsSync(modules)) return modules;
-  console.log(`Bringing ${name} ${version} ...`);
-  // Installed aside and moved into place at the end, so that an interrupted run leaves nothing half done.
-  const aside = temporaryFolder(`${home}.${process.pid}`);
-  mkdirSync(aside, { recursive: true });
-  writeFileSync(join(aside, 'package.json'), '{ "private": true }\n');
+  console.log(`Installing ${name} ${version} ...`);
+  // Installed into a staging folder and moved at the end, so that an interrupted run leaves nothing half installed.
+  const staging = temporaryFolder(`${home}.${process.pid}`);
+  mkdirSync(staging, { recursive: true });
+  writeFileSync(join(staging, 'package.json'), '{ "private": true }\n');
   const npm = process.env['npm_execpath'];
   const [command, first] = npm?.endsWith('npm-cli.js') ? [process.execPath, [npm]] : ['npm', []];
   const flags = ['--ignore-scripts', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
   const { code, output } = await run(
     command,
-    [...first, 'install', ...flags, `--prefix=${aside}`, `${name}@${version}`],
+    [...first, 'install', ...flags, `--prefix=${staging}`, `${name}@${version}`],
     {
-      cwd: aside,
+      cwd: staging,
       output: 'capture',
     },
   );
   if (code !== 0) throw new Error(`npm could not install ${name}@${version}:\n${output.trim()}`);
   try {
-    renameSync(aside, home);
+    renameSync(staging, home);
   } catch (error) {
     if (!existsSync(modules)) throw error;
-    rmSync(aside, { recursive: true, force: true });
+    rmSync(staging, { recursive: true, force: true });
   }
   return modules;
 }

@@ -1,4 +1,5 @@
-// Type-checks everything that has a tsconfig.json: the root's own scripts, packages, examples, bench, site, test-support.
+// `npm run typecheck`: type-checks every folder with a tsconfig.json: scripts, packages, examples, bench, site,
+// test-support.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { check } from './programs.ts';
@@ -9,6 +10,6 @@ export async function typecheck(): Promise<void> {
   const folders = [root, ...members, ...['bench', 'site', 'test-support'].map((name) => join(root, name))];
   const configs = folders.map((folder) => join(folder, 'tsconfig.json')).filter((path) => existsSync(path));
   const script = join(import.meta.dirname, 'check-types.ts');
-  // A process of its own: for as long as this takes, its own could do nothing else.
+  // In another process: type-checking blocks the event loop, and other steps run at the same time.
   await check(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...configs]);
 }

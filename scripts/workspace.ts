@@ -1,8 +1,8 @@
-// What is in the workspace: its packages, in the order in which they have to be built.
+// Describes the workspace: its members, and the build order of the packages.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Exports of a package.json: a path, or conditions with a path each. */
+/** The exports of a package.json: a path, or a path per condition. */
 export type Exports = Record<string, string | Record<string, string>>;
 
 export interface Manifest {
@@ -29,7 +29,7 @@ export interface Member {
 
 export const root: string = join(import.meta.dirname, '..');
 
-/** Members directly under a folder of the workspace, sorted by name. */
+/** The members directly below a folder, sorted by name. */
 export function membersOf(parent: string, from: string = root): Member[] {
   const base = join(from, parent);
   if (!existsSync(base)) return [];
@@ -43,7 +43,7 @@ export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** The packages that have an index to build, dependencies first. Dev dependencies do not count: they may form cycles. */
+/** The packages with an index.ts, dependencies first. Dev dependencies are ignored: they may form cycles. */
 export function packagesInBuildOrder(): Member[] {
   const all = new Map(membersOf('packages').map((member) => [member.manifest.name, member]));
   const ordered = new Set<Member>();
@@ -62,14 +62,14 @@ export function packagesInBuildOrder(): Member[] {
   return [...ordered].filter((member) => existsSync(join(member.folder, 'src', 'index.ts')));
 }
 
-/** What a package's own declarations may refer to, and so has to be built before it. */
+/** The packages that must be built first: those that the declarations of the package may refer to. */
 export function builtDependencies({ manifest }: Member): string[] {
   return Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 }
 
 const generated = new Set(['node_modules', 'dist', '.snippets']);
 
-/** Every file below a folder, as paths relative to it, sorted; without what is installed or built. */
+/** Every file below a folder, as sorted relative paths, without installed and generated files. */
 export function filesBelow(folder: string, keep: (path: string) => boolean = () => true): string[] {
   const walk = (path: string): string[] =>
     readdirSync(join(folder, path), { withFileTypes: true }).flatMap((entry) => {

@@ -1,5 +1,5 @@
-// Prints, as JSON, what the packages say of their telemetry. Runs with the condition @macadam/source, so that nothing has
-// to be built; scripts/catalogue.ts starts it.
+// Prints the telemetry descriptions of the packages as JSON. Runs with the condition @macadam/source, so that no build
+// is needed; started by scripts/catalogue.ts.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

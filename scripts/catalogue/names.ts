@@ -1,12 +1,12 @@
-// What is in the catalogue of telemetry, and what may not go from it in silence. Pure: data in, data out.
+// The content of the telemetry catalogue, and the rules for names that are removed from it. Pure functions.
 import type { AttributeBound, TelemetryDescription } from '../../packages/core/src/telemetry-names.ts';
 
-/** An attribute where it is used. */
+/** An attribute as used by a metric or span. */
 export interface Attribute {
   name: string;
   type: string;
   description: string;
-  /** Of a metric: the values there are, or what bounds them. */
+  /** For a metric: its values, or what bounds them. */
   values?: AttributeBound;
 }
 
@@ -17,28 +17,28 @@ export interface Entry {
   attributes: Attribute[];
 }
 
-/** A name that was promised and is no longer there. */
+/** A name that a release had and that was removed. */
 export interface Gone {
   package: string;
   /** Such as `metric macadam.cache.reads`. */
   what: string;
-  /** The version that had it last. */
+  /** The last version that had it. */
   after: string;
 }
 
-/** What is committed as JSON. */
+/** The catalogue as it is committed in JSON. */
 export interface Catalogue {
   metrics: (Entry & { kind: string; unit: string })[];
   spans: (Entry & { kind: string })[];
   events: (Entry & { level: string })[];
-  /** Fields that packages add to the canonical line. */
+  /** Fields that packages add to the canonical log line. */
   fields: (Attribute & { package: string })[];
   gone: Gone[];
 }
 
 export type Described = TelemetryDescription & { version: string };
 
-/** The catalogue of what there is, with every name of an older one that is gone. */
+/** The catalogue of the current telemetry, with every removed name of older catalogues. */
 export function catalogueOf(described: readonly Described[], older: readonly Catalogue[]): Catalogue {
   const entries = described.flatMap((one) => {
     const attribute = (name: string, values?: AttributeBound): Attribute => {
@@ -79,7 +79,7 @@ export function catalogueOf(described: readonly Described[], older: readonly Cat
     }
   }
   const all = [...gone].filter(([key, { after }]) => !there.has(key) && after !== UNRELEASED).map(([, one]) => one);
-  // With a metric its unit and its attributes are gone, which goes without saying.
+  // When a metric is removed, its unit and attributes need not be listed.
   made.gone = all.filter((one) => {
     return !all.some((whole) => whole.package === one.package && one.what.endsWith(` of ${whole.what}`));
   });
@@ -87,14 +87,14 @@ export function catalogueOf(described: readonly Described[], older: readonly Cat
   return made;
 }
 
-/** The version of a package before its first release: nobody has an alert on what it named until then. */
+/** The version of a package before its first release. Nobody can depend on names from that time. */
 const UNRELEASED = '0.0.0';
 
 function keyOf({ package: owner, what }: { package: string; what: string }): string {
   return `${owner} ${what}`;
 }
 
-/** Everything somebody may have built on: names, kinds, units, attributes and their values. */
+/** Everything that users may depend on: names, kinds, units, attributes and their values. */
 function promised(from: Catalogue): Map<string, { package: string; what: string }> {
   const all = new Map<string, { package: string; what: string }>();
   const add = (owner: string, what: string): void =>
@@ -118,7 +118,7 @@ function promised(from: Catalogue): Map<string, { package: string; what: string 
   return all;
 }
 
-/** What a package says of itself must be whole, and no metric may make series without end. */
+/** Finds incomplete descriptions, and metrics with an unbounded number of series. */
 export function undescribed(described: readonly Described[]): string[] {
   return described.flatMap(({ scope, metrics = [], spans = [], events = [], annotations = [], attributes }) => {
     const problems: string[] = [];
@@ -144,7 +144,7 @@ export function undescribed(described: readonly Described[]): string[] {
   });
 }
 
-/** Names of ours that a source spells out and the catalogue does not know. */
+/** Names in the sources that the catalogue does not contain. */
 export function unknownNames(made: Catalogue, literals: readonly { path: string; name: string }[]): string[] {
   const known = new Set(
     [...made.metrics, ...made.spans, ...made.events].flatMap(({ name, attributes }) => [
@@ -158,7 +158,7 @@ export function unknownNames(made: Catalogue, literals: readonly { path: string;
     .map(({ path, name }) => `${path}: ${name} is not in TELEMETRY of its package`);
 }
 
-/** Names that are gone without a word for those who use them. `said` gives what a package's users are told. */
+/** Removed names that nothing announced. `said` returns the announcements to the users of a package. */
 export function unannounced(gone: readonly Gone[], said: (owner: string) => string): string[] {
   return gone
     .filter(({ package: owner, what }) => {

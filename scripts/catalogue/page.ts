@@ -1,4 +1,4 @@
-// The catalogue of telemetry as a page of the documentation.
+// Renders the telemetry catalogue as a page of the documentation.
 import type { AttributeBound } from '../../packages/core/src/telemetry-names.ts';
 import type { Attribute, Catalogue } from './names.ts';
 
@@ -34,7 +34,7 @@ function attributesOf(metrics: Catalogue['metrics']): Attribute[] {
   return [...all.values()];
 }
 
-/** What one package emits. */
+/** The section of one package. */
 function sectionOf(owner: string, { metrics, spans, events, fields }: Catalogue): string {
   const parts: readonly [string, Row, Row[]][] = [
     [
@@ -70,7 +70,7 @@ function sectionOf(owner: string, { metrics, spans, events, fields }: Catalogue)
   ].join('\n\n');
 }
 
-/** The page of the documentation. */
+/** The whole page. */
 export function pageOf(all: Catalogue): string {
   const { metrics, spans, events, fields, gone } = all;
   const owners = [...new Set([...metrics, ...spans, ...events, ...fields].map((one) => one.package))];

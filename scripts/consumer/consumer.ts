@@ -1,5 +1,5 @@
-// A project of a user, offline: imports, requires and type-checks the unpacked packages on every Node and TypeScript
-// that we promise.
+// A user project, offline: imports, requires and type-checks the unpacked packages on every supported Node and
+// TypeScript version.
 import { copyFileSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { check, CheckFailed, program } from '../programs.ts';
@@ -46,7 +46,7 @@ export async function checkConsumer(packed: readonly Packed[], base: string, tal
   }
 }
 
-/** Loading a package says nothing, not even a warning. */
+/** Loading a package must print nothing, not even a warning. */
 async function probe(node: string, args: readonly string[], cwd: string): Promise<void> {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const { code, output } = await program(node, args, { cwd, env, timeoutMs: 60_000, output: 'capture' });
@@ -65,7 +65,7 @@ async function nodes(tally: Tally): Promise<{ label: string; path: string }[]> {
   }
 }
 
-/** What a package manager would have installed beside the package: its dependencies, from our own store. */
+/** Links the dependencies of the package from our own store, as a package manager would install them. */
 function linkDependencies({ member, folder }: Packed): void {
   const { dependencies, peerDependencies } = member.manifest;
   for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {

@@ -1,4 +1,4 @@
-// The shortest thing a user writes; it must mean the same under every compiler.
+// The shortest program of a user. It must type-check with every supported compiler.
 import { isMacadamError } from '@macadam/core';
 import { createHttpClient } from '@macadam/http';
 

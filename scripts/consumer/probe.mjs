@@ -1,5 +1,5 @@
-// Imports each entry point named on the command line. Importing may start nothing: no timer, no socket, no output.
-// Our own output counts as a resource as soon as somebody looks at it: look now, so that it is in both counts.
+// Imports each entry point named on the command line. An import must start nothing: no timer, no socket, no output.
+// Accessing process.stdout makes it count as a resource, so it is accessed before the first count.
 void [process.stdout, process.stderr];
 for (const entry of process.argv.slice(2)) {
   const before = process.getActiveResourcesInfo().sort().join();

@@ -1,25 +1,26 @@
-// Reads the TypeScript blocks out of a Markdown page, each with where it stands.
+// Extracts the TypeScript blocks of a Markdown page, with their positions.
 
-/** One program made of a page: a block, and the blocks marked `continue` that follow it. */
+/** A program from a page: a block and the blocks marked `continue` after it. */
 export interface Snippet {
-  /** Path of the page below the workspace. */
+  /** Path of the page, relative to the workspace. */
   page: string;
-  /** Line of the first block's fence, from 1. */
+  /** Line of the fence of the first block, from 1. */
   line: number;
-  /** The program; its lines stand where they stand on the page, so that an error names the right line. */
+  /** The program. Its lines have the same numbers as on the page, so that an error names the right line. */
   code: string;
 }
 
 const fence = /^( *)(`{3,}|~{3,})\s*(\S*)\s*(.*)$/;
 
 /**
- * Every `ts` block of a page. On the fence, `ts ignore=<reason>` leaves a block out, and `ts continue` appends it to
- * the block before. A comment `<!-- setup ... -->` right before a block holds lines that run first and are not shown.
+ * Returns the programs of a page. On the fence, `ts ignore=<reason>` leaves a block out, and `ts continue` appends it
+ * to the block before. A comment `<!-- setup ... -->` right before a block contains lines that run first and are not
+ * shown.
  */
 export function snippetsOf(page: string, markdown: string): Snippet[] {
   const lines = markdown.split('\n');
   const snippets: Snippet[] = [];
-  /** Lines of the current program, at the index they have on the page. */
+  /** The lines of the current program, at the index they have on the page. */
   let program: string[] = [];
   let setup: [number, string][] = [];
   for (let index = 0; index < lines.length; index += 1) {

@@ -1,4 +1,4 @@
-// Which pages promise that their code runs, and what becomes of their code.
+// Finds the pages whose code blocks are tested, and writes these blocks as modules.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow, membersOf, root } from '../workspace.ts';
@@ -12,7 +12,7 @@ export interface Written extends Snippet {
   file: string;
 }
 
-/** The READMEs and everything below docs, except the reports that a program writes. */
+/** The READMEs and everything below docs, except generated reports. */
 export function pages(): string[] {
   const readmes = [
     '',
@@ -22,7 +22,7 @@ export function pages(): string[] {
   return [...readmes.map((path) => `${path}README.md`), ...docs.map((path) => `docs/${path}`)];
 }
 
-/** Writes each snippet as a module; returns them in the order of the pages. */
+/** Writes each snippet as a module. Returns them in the order of the pages. */
 export function writeSnippets(): Written[] {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// Every code block of the documentation is a program that runs to its end and type-checks.
+// Each code block of the documentation is a program that must run to its end and type-check.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

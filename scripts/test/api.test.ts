@@ -35,7 +35,7 @@ export { type Options, zebra, apple, C as Cherry };
 `;
 const chunk = 'declare class C { close(): Promise<void> }\nexport { C };\n';
 
-it('lists what is exported by name, without comments, and what that refers to', () => {
+it('lists exported names without comments, and the types that they refer to', () => {
   const text = api({ 'index.d.ts': index, 'chunk-x1.d.ts': chunk });
   const order = ['class C {', 'interface Options {', 'const apple: number;', 'function zebra('].map((part) =>
     text.indexOf(part),
@@ -53,7 +53,7 @@ it('does not change when only the name of a chunk does', () => {
   expect(api({ 'index.d.ts': index.replace('chunk-x1', 'chunk-y2'), 'chunk-y2.d.ts': chunk })).toBe(first);
 });
 
-it('has one section a subpath', () => {
+it('has one section per entry point', () => {
   const text = api(
     { 'index.d.ts': 'export declare const a: 1;\n', 'node.d.ts': 'export declare const b: 2;\n' },
     { './node': './dist/node.d.ts', '.': './dist/index.d.ts' },

@@ -38,8 +38,8 @@ const after = (change: object): Catalogue =>
   catalogueOf([{ ...cache, metrics: [{ ...reads!, ...change }] }], [released]);
 const what = ({ gone }: Catalogue): string[] => gone.map((one) => one.what);
 
-describe('names that go', () => {
-  it('nothing is gone when nothing changed or something came', () => {
+describe('removed names', () => {
+  it('lists nothing when nothing changed or a name was added', () => {
     expect(what(after({}))).toEqual([]);
     expect(what(after({ attributes: { ...reads!.attributes, 'macadam.more': ['a'] } }))).toEqual([]);
   });
@@ -62,18 +62,18 @@ describe('names that go', () => {
     expect(what(after(change))).toContain(expected);
   });
 
-  it('with a metric that is renamed, its unit and attributes go without saying', () => {
+  it('does not list the unit and attributes of a renamed metric', () => {
     expect(what(after({ name: 'macadam.cache.gets' }))).toEqual(['metric `macadam.cache.reads`']);
   });
 
-  it('spans and fields of the canonical line count as well', () => {
+  it('lists spans and fields of the canonical log line too', () => {
     expect(what(catalogueOf([{ ...cache, spans: [], annotations: [] }], [released]))).toEqual([
       'field `cacheHits` of the canonical line',
       'span `load` (INTERNAL)',
     ]);
   });
 
-  it('what is gone stays listed, also when the changeset is long released, until it comes back', () => {
+  it('keeps a removed name listed after its changeset is released, until the name is added again', () => {
     const renamed = after({ unit: '1' });
     const later = catalogueOf([{ ...cache, version: '2.0.0', metrics: [{ ...reads!, unit: '1' }] }], [renamed]);
     expect(later.gone).toEqual(renamed.gone);
@@ -83,7 +83,7 @@ describe('names that go', () => {
     ]);
   });
 
-  it('nothing is gone of a package before its first release', () => {
+  it('lists nothing for a package before its first release', () => {
     const first = { ...cache, version: '0.0.0' };
     const renamed = catalogueOf([{ ...first, metrics: [{ ...reads!, unit: '1' }] }], [released]);
     expect(what(renamed)).toEqual([]);
@@ -91,7 +91,7 @@ describe('names that go', () => {
     expect(what(catalogueOf([cache], [left])), 'nor later').toEqual(['unit `1` of metric `macadam.cache.reads`']);
   });
 
-  it('fail without a word to the users of the package, and not with one', () => {
+  it('are refused unless a changeset of the package mentions them', () => {
     const { gone } = after({ unit: '1' });
     expect(unannounced(gone, () => 'The cache is faster now.')).toEqual([expect.stringContaining('`{read}`')]);
     expect(unannounced(gone, (owner) => (owner === '@macadam/cache' ? 'The unit is no longer `{read}`.' : ''))).toEqual(
@@ -102,14 +102,14 @@ describe('names that go', () => {
     ).toHaveLength(1);
   });
 
-  it('only a changeset that names the package in its front matter speaks to its users', () => {
+  it('a changeset counts only for packages in its front matter', () => {
     expect(mentionsPackage("---\n'@macadam/cache': minor\n---\n\ntext", '@macadam/cache')).toBe(true);
     expect(mentionsPackage('---\n"@macadam/cache": minor\n---\n\ntext', '@macadam/cache')).toBe(true);
     expect(mentionsPackage("---\n'@macadam/http': minor\n---\n\n'@macadam/cache': text", '@macadam/cache')).toBe(false);
   });
 });
 
-describe('what a package says of itself', () => {
+describe('descriptions of a package', () => {
   it.each([
     ['an attribute without a description', { attributes: {} }, 'does not describe macadam.outcome'],
     [
@@ -129,7 +129,7 @@ describe('what a package says of itself', () => {
     expect(undescribed([cache])).toEqual([]);
   });
 
-  it('a name of ours in a source that the catalogue does not know is refused', () => {
+  it('refuses a name in the sources that the catalogue does not contain', () => {
     const literals = ['macadam.cache.reads', 'macadam.outcome', 'macadam.cache.new'].map((name) => ({
       path: 'x.ts',
       name,
@@ -137,7 +137,7 @@ describe('what a package says of itself', () => {
     expect(unknownNames(released, literals)).toEqual(['x.ts: macadam.cache.new is not in TELEMETRY of its package']);
   });
 
-  it('the page shows all of it, names that are gone included', () => {
+  it('the page contains everything, including removed names', () => {
     const page = pageOf(after({ name: 'macadam.cache.gets' }));
     for (const text of [
       '`macadam.cache.gets`',

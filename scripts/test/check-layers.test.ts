@@ -84,7 +84,7 @@ describe('checkLayers', () => {
     ]);
   });
 
-  it('lets types through where values may not pass', () => {
+  it('allows type imports where value imports are forbidden', () => {
     const type = violations({ 'packages/service/src/a.ts': `import type { HttpClient } from '@macadam/http';` });
     rmSync(folder, { recursive: true });
     const value = violations({ 'packages/service/src/a.ts': `import { createHttpClient } from '@macadam/http';` });
@@ -120,7 +120,7 @@ describe('checkLayers', () => {
     ]);
   });
 
-  it('finds files that import each other, unless it is only types', () => {
+  it('finds import cycles, except those of types only', () => {
     const a = `import { b } from './b.ts';\nexport const a = b;`;
     const value = violations({ 'packages/http/src/a.ts': a, 'packages/http/src/b.ts': `import { a } from './a.ts';` });
     rmSync(folder, { recursive: true });
@@ -132,7 +132,7 @@ describe('checkLayers', () => {
     expect(type).toEqual([]);
   });
 
-  it('refuses names that say nothing', () => {
+  it('refuses file names without meaning', () => {
     const found = violations({ 'packages/http/src/utils.ts': '', 'packages/http/test/helpers/a.ts': '' });
     expect(found.map((line) => line.split(':')[0])).toEqual([
       'packages/http/src/utils.ts',
@@ -155,7 +155,7 @@ describe('checkLayers', () => {
     expect(found).toHaveLength(2);
   });
 
-  it('asks for a row in the table for a new package', () => {
+  it('refuses a package without a row in the table of layers', () => {
     expect(violations({ 'packages/newcomer/package.json': manifest('newcomer') })[0]).toContain(
       'not in the table of layers',
     );

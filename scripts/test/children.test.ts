@@ -82,7 +82,7 @@ describe.runIf(process.platform === 'linux')('when a run is stopped', { timeout:
     ).toEqual([]);
   });
 
-  it('Ctrl-C that arrives twice, at the group and once more at the outermost, ends it once', async () => {
+  it('a Ctrl-C that reaches the group and the outermost process stops the run once', async () => {
     const { ended } = await grow();
     process.kill(-(outer?.pid ?? 0), 'SIGINT');
     outer?.kill('SIGINT');
@@ -90,21 +90,21 @@ describe.runIf(process.platform === 'linux')('when a run is stopped', { timeout:
     expect(await gone()).toEqual([]);
   });
 
-  it('a signal to the middle process alone ends the tree, and the outermost reports it', async () => {
+  it('a signal to the middle process stops the tree, and the outermost process reports it', async () => {
     const { ended } = await grow();
     process.kill(pids['middle'] ?? 0, 'SIGTERM');
     expect(await ended).toEqual({ code: 143, signal: null });
     expect(await gone()).toEqual([]);
   });
 
-  it('a middle process that is killed outright leaves nothing behind', async () => {
+  it('a middle process that is killed with SIGKILL leaves no process behind', async () => {
     const { ended } = await grow();
     process.kill(pids['middle'] ?? 0, 'SIGKILL');
     expect(await ended).toEqual({ code: 137, signal: null });
     expect(await gone()).toEqual([]);
   });
 
-  it('an outermost process that is killed outright takes its groups with it', async () => {
+  it('an outermost process that is killed with SIGKILL leaves no process behind', async () => {
     const { ended } = await grow();
     outer?.kill('SIGKILL');
     await ended;
@@ -117,7 +117,7 @@ describe.runIf(process.platform === 'linux')('when a run is stopped', { timeout:
 });
 
 describe('run', () => {
-  it('reports the code and what was said', async () => {
+  it('reports the exit code and the output', async () => {
     const script = 'console.log("out"); console.error("err"); process.exit(3)';
     const { code, output, stdout } = await run(process.execPath, ['-e', script], { output: 'capture' });
     expect({ code, stdout, lines: output.split('\n').filter(Boolean).sort() }).toEqual({
@@ -127,7 +127,7 @@ describe('run', () => {
     });
   });
 
-  it('stops a process that is still running after its limit', async () => {
+  it('kills a process that exceeds its time limit', async () => {
     const { code, output } = await run(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
       output: 'capture',
       timeoutMs: 200,
@@ -140,7 +140,7 @@ describe('run', () => {
     await expect(run('/nowhere/at-all', [])).rejects.toThrow('cannot start /nowhere/at-all');
   });
 
-  it('ends what the process left in its group', async () => {
+  it('kills processes that remain in the group', async () => {
     const script = `const { spawn } = require('node:child_process');
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' });
       console.log(child.pid); child.unref();`;

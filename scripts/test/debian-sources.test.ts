@@ -13,7 +13,7 @@ Suites: bookworm-security
 Components: main
 `;
 
-it('takes the own release of a file of stanzas, with its key, and names the other one', () => {
+it('converts the stanza of the own release to the other one, with its key', () => {
   expect(sourcesForRelease('trixie', 'bookworm', 'debian.sources', stanzas)).toEqual([
     {
       form: 'sources',
@@ -27,7 +27,7 @@ Signed-By: /usr/share/keyrings/some.gpg
   ]);
 });
 
-it('takes lines likewise, with their options', () => {
+it('converts lines of a .list file, with their options', () => {
   const lines = `# deb http://old.internal/debian bookworm main
 deb [signed-by=/some.gpg] http://mirror.internal/debian bookworm main contrib
 deb-src http://mirror.internal/debian bookworm main
@@ -38,7 +38,7 @@ deb http://mirror.internal/debian-security bookworm-security main
   ]);
 });
 
-it('takes nothing of other files, or of other releases', () => {
+it('ignores other files and other releases', () => {
   expect(sourcesForRelease('trixie', 'bookworm', 'debian.sources.disabled', stanzas)).toEqual([]);
   expect(sourcesForRelease('trixie', 'noble', 'debian.sources', stanzas)).toEqual([]);
   expect(sourcesForRelease('trixie', '', 'debian.sources', stanzas)).toEqual([]);

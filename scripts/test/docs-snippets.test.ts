@@ -4,21 +4,21 @@ import { snippetsOf } from '../docs-snippets/extract.ts';
 const page = (...lines: string[]) => snippetsOf('page.md', lines.join('\n'));
 
 describe('snippetsOf', () => {
-  it('keeps each line where it stands on the page', () => {
+  it('keeps the line numbers of the page', () => {
     const [snippet] = page('# Title', '', '```ts', 'const a = 1;', '```');
     expect(snippet).toMatchObject({ page: 'page.md', line: 3 });
     expect(snippet?.code.split('\n')[3]).toBe('const a = 1;');
   });
 
-  it('takes only blocks in TypeScript', () => {
+  it('extracts only TypeScript blocks', () => {
     expect(page('```sh', 'npm test', '```', '```tsx', 'x', '```', '```json', '{}', '```')).toEqual([]);
   });
 
-  it('does not see a fence inside a longer fence', () => {
+  it('ignores a fence inside a longer fence', () => {
     expect(page('````md', '```ts', 'const a = 1;', '```', '````')).toEqual([]);
   });
 
-  it('makes a program of its own of each block', () => {
+  it('makes a separate program of each block', () => {
     const codes = page('```ts', 'one', '```', '```ts', 'two', '```').map(({ code }) => code.trim());
     expect(codes).toEqual(['one\nexport {};', 'two\nexport {};']);
   });
@@ -37,16 +37,16 @@ describe('snippetsOf', () => {
     expect(codes[1]).not.toContain('before');
   });
 
-  it('forgets a setup that no block follows', () => {
+  it('ignores a setup that no block follows', () => {
     expect(page('<!-- setup', 'before', '-->', 'Text.', '```ts', 'one', '```')[0]?.code).not.toContain('before');
   });
 
-  it('leaves a block out only for a reason', () => {
+  it('requires a reason for leaving a block out', () => {
     expect(page('```ts ignore=signatures only', 'one', '```')).toEqual([]);
     expect(() => page('```ts ignore=', 'one', '```')).toThrow('page.md:1 ignore= needs a reason');
   });
 
-  it('refuses a continuation of nothing', () => {
+  it('refuses a continuation without a block before it', () => {
     expect(() => page('```ts continue', 'one', '```')).toThrow('page.md:1 continues nothing');
   });
 });

@@ -11,9 +11,12 @@ const runner = join(root, 'scripts', 'run-task.ts');
 describe('the commands of the workspace', () => {
   const scripts = Object.entries(readManifest(root).scripts ?? {});
 
-  it.each(scripts)('npm run %s goes through bootstrap, with no shell left in between', (name, command) => {
-    expect(command).toBe(`exec node scripts/bootstrap.mjs ${name}`);
-  });
+  it.each(scripts)(
+    'npm run %s starts bootstrap.mjs with exec, so that no shell remains in between',
+    (name, command) => {
+      expect(command).toBe(`exec node scripts/bootstrap.mjs ${name}`);
+    },
+  );
 
   it('each have a task', async () => {
     const failure = await run(process.execPath, [runner, 'no-such-task']).then(
@@ -26,7 +29,7 @@ describe('the commands of the workspace', () => {
     expect(failure?.stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('are what CI runs', () => {
+  it('are the commands that CI runs', () => {
     const path = join(root, '.ci', 'run');
     expect(readFileSync(path, 'utf8').trim().split('\n').at(-1)).toBe('exec npm test');
     expect(statSync(path).mode & 0o111).toBe(0o111);

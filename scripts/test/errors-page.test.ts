@@ -9,7 +9,7 @@ function codesIn(texts: readonly string[]): string[] {
   return [...new Set(texts.flatMap((text) => text.match(CODE) ?? []))].sort();
 }
 
-it('docs/errors.md says what to do about every code that a package has, and about no other', () => {
+it('docs/errors.md has a row for every error code of the packages, and no other', () => {
   const sources = membersOf('packages').flatMap(({ folder }) =>
     readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))

@@ -51,7 +51,7 @@ describe('the rules for library code', () => {
   });
 });
 
-it('real time may enter in the clock and the random source of core, and nowhere else in it', async () => {
+it('only the clock and the random source of core may read real time', async () => {
   const text = 'export const t = [Date.now(), Math.random(), setTimeout(() => {}, 1)];';
   expect(await rules(text, 'packages/core/src/clock.ts')).toEqual([]);
   expect(await rules(text, 'packages/core/src/errors.ts')).toHaveLength(3);

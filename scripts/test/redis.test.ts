@@ -20,7 +20,7 @@ async function fakeRedis(
 }
 
 describe('ping', () => {
-  it('resolves to the answer', async () => {
+  it('resolves with the reply', async () => {
     const { port, heard } = await fakeRedis((_, socket) => socket.write('+PONG\r\n'));
     expect(await ping('127.0.0.1', port)).toBe('+PONG');
     expect(heard()).toBe('*1\r\n$4\r\nPING\r\n');
@@ -32,7 +32,7 @@ describe('ping', () => {
     expect(heard()).toBe('*3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$6\r\ns cret\r\n*1\r\n$4\r\nPING\r\n');
   });
 
-  it('waits for the whole line', async () => {
+  it('waits for a complete line', async () => {
     const { port } = await fakeRedis((_, socket) => {
       socket.write('+PO');
       socket.write('NG\r\n');
@@ -40,21 +40,21 @@ describe('ping', () => {
     expect(await ping('127.0.0.1', port)).toBe('+PONG');
   });
 
-  it('fails when nobody listens', async () => {
+  it('rejects when nothing listens on the port', async () => {
     await expect(ping('127.0.0.1', 1)).rejects.toThrow('ECONNREFUSED');
   });
 });
 
 describe('withRedis', () => {
-  it('takes REDIS_URL as it is when a Redis answers there', async () => {
+  it('uses REDIS_URL when a Redis replies there', async () => {
     const { port } = await fakeRedis((_, socket) => socket.write('+PONG\r\n'));
     vi.stubEnv('REDIS_URL', `redis://127.0.0.1:${port}/3`);
     expect(await withRedis(async () => process.env['REDIS_URL'])).toBe(`redis://127.0.0.1:${port}/3`);
   });
 
-  it('says so when something else answers there', async () => {
+  it('fails when something else replies there', async () => {
     const { port } = await fakeRedis((_, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     vi.stubEnv('REDIS_URL', `redis://127.0.0.1:${port}`);
-    await expect(withRedis(async () => 1)).rejects.toThrow('no Redis answers there (HTTP/1.1 400 Bad Request)');
+    await expect(withRedis(async () => 1)).rejects.toThrow('no Redis responds there (HTTP/1.1 400 Bad Request)');
   });
 });

@@ -32,7 +32,7 @@ const failing = (heading: string): Step => ({
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('the steps of a check', () => {
-  it('run two at a time, each as soon as one before it has ended', async () => {
+  it('run two at a time, in order', async () => {
     const steps = ['a', 'b', 'c', 'd'].map((heading) => held(heading));
     const begun = (): string[] => steps.filter((step) => step.begun).map(({ heading }) => heading);
     const all = runSteps(steps);
@@ -46,7 +46,7 @@ describe('the steps of a check', () => {
     expect(begun()).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('begin after what they need, and let go before what needs nothing', async () => {
+  it('start after the steps that they need; others may start before them', async () => {
     const build = held('build');
     const all = runSteps([build, passing('packed', ['build']), passing('lint')]);
     await settle();
@@ -56,7 +56,7 @@ describe('the steps of a check', () => {
     expect(said).toEqual(['ok   lint', 'ok   build', 'ok   packed']);
   });
 
-  it('go on after one has failed, show why, and leave out what needs it, which the figures tell', async () => {
+  it('continue after a failure, print the error, and count the steps that need the failed one as skipped', async () => {
     const steps = [failing('build'), passing('packed', ['build']), passing('signed', ['packed']), passing('lint')];
     expect(await runSteps(steps)).toEqual({ passed: 1, failed: 1, skipped: 2 });
     expect(said.toSorted()).toEqual([
@@ -69,13 +69,13 @@ describe('the steps of a check', () => {
     expect(said.indexOf('FAIL build')).toBe(said.indexOf('build is wrong') + 1);
   });
 
-  it('count what a step counts, and fail with it', async () => {
+  it('add the figures of a step, and fail if it counts failures', async () => {
     const tests: Step = { heading: 'tests', work: async () => ({ passed: 7, failed: 2, skipped: 1 }) };
     expect(await runSteps([tests, passing('figures', ['tests'])])).toEqual({ passed: 7, failed: 2, skipped: 2 });
     expect(said).toEqual(['FAIL tests', 'skip figures: "tests" has not passed']);
   });
 
-  it('refuse to wait for a step that is not there', async () => {
+  it('refuse an unknown step in `needs`', async () => {
     await expect(runSteps([passing('packed', ['build'])])).rejects.toThrow('"packed" needs "build"');
   });
 });

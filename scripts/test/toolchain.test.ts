@@ -29,7 +29,7 @@ describe('onPath', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('finds programs in the order of PATH, also below a folder with a space, and only what can be run', () => {
+  it('finds executables in the order of PATH, even in a folder with a space in its name', () => {
     folder = mkdtempSync(join(tmpdir(), 'macadam path-'));
     const paths = ['first', 'second', 'third'].map((name) => join(folder, name));
     paths.forEach((path, index) => {
