@@ -1,4 +1,4 @@
-// Compiled, never run: what the types promise and what they refuse.
+// Compiled, never run: what the public types accept and reject.
 import type { HttpAuth } from '@macadam/http';
 import {
   bearer,
@@ -18,6 +18,7 @@ import {
   verifyApiKey,
   type VerifyApiKeyOptions,
   webhookVerifier,
+  TokenError,
 } from '../src/index.ts';
 
 const verifier = createJwtVerifier({
@@ -26,6 +27,7 @@ const verifier = createJwtVerifier({
 });
 export const principal: Promise<Principal> = verifier.verify('token', { signal: new AbortController().signal });
 
+export const jwksUri: string | undefined = new TokenError('keysUnavailable', { jwksUri: 'https://a/jwks' }).jwksUri;
 // @ts-expect-error the audience is mandatory
 createJwtVerifier({ issuers: [{ issuer: 'i', algorithms: ['ES256'], jwksUri: 'https://i/jwks' }] });
 // @ts-expect-error the algorithms are mandatory
