@@ -1,11 +1,11 @@
-// One user of the service: asks, and waits for as long as a patient person would.
+// A caller of the service, which gives up after a while.
 import { Agent, get } from 'node:http';
 
-/** How a call ended: with the right answer, a 429, another answer that says no, none, or never (the caller left). */
-export type Ending = 'answered' | 'limited' | 'refused' | 'broken' | 'gaveUp';
+/** How a call ended; `failed` is any response but a 429 or a 200 with places, `abandoned` that the caller gave up. */
+export type Outcome = 'succeeded' | 'rateLimited' | 'failed' | 'connectionError' | 'abandoned';
 
 export interface Caller {
-  call(name: string, headers?: Readonly<Record<string, string>>): Promise<Ending>;
+  call(name: string, headers?: Readonly<Record<string, string>>): Promise<Outcome>;
   close(): void;
 }
 
@@ -17,24 +17,24 @@ export function createCaller(serviceUrl: string, patienceMs: number): Caller {
         const request = get(`${serviceUrl}/places/${encodeURIComponent(name)}`, { agent, headers }, (response) => {
           let text = '';
           response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-          response.on('end', () => done(endingOf(response.statusCode, text)));
+          response.on('end', () => done(outcomeOf(response.statusCode, text)));
         });
-        const patience = setTimeout(() => done('gaveUp'), patienceMs);
-        const done = (ending: Ending): void => {
+        const patience = setTimeout(() => done('abandoned'), patienceMs);
+        const done = (outcome: Outcome): void => {
           clearTimeout(patience);
-          resolve(ending);
-          if (ending === 'gaveUp') request.destroy();
+          resolve(outcome);
+          if (outcome === 'abandoned') request.destroy();
         };
-        request.on('error', () => done('broken'));
-        request.on('close', () => done('broken'));
+        request.on('error', () => done('connectionError'));
+        request.on('close', () => done('connectionError'));
       }),
     close: () => agent.destroy(),
   };
 }
 
-function endingOf(status: number | undefined, text: string): Ending {
-  if (status === 429) return 'limited';
-  return status === 200 && hasPlaces(text) ? 'answered' : 'refused';
+function outcomeOf(status: number | undefined, text: string): Outcome {
+  if (status === 429) return 'rateLimited';
+  return status === 200 && hasPlaces(text) ? 'succeeded' : 'failed';
 }
 
 function hasPlaces(text: string): boolean {

@@ -1,7 +1,7 @@
-// The figures of one run, as the report compares them.
+// The figures of one run that the report compares.
 import type { Run, StepRecord } from './load.ts';
-import { type Call, longestHangMs, percentile, recoveryMs, successRatio, whenCome, whenDone } from './measure.ts';
-import type { PhaseName } from './script.ts';
+import { type Call, longestHangMs, percentile, recoveryMs, successRatio, arrivalOf, endOf } from './statistics.ts';
+import type { PhaseName } from './scenario.ts';
 
 export interface Figures {
   success: number;
@@ -13,13 +13,13 @@ export interface Figures {
   longestHangMs: number;
   upstreamPerCall: number;
   upstreamPerCallOutage: number;
-  /** Median wait of callers who came once the circuit was open; with no circuit, of everybody in the outage. */
+  /** Median wait in the outage of callers who arrived after the circuit opened; of all callers if there is no circuit. */
   outageMedianMs: number;
-  /** Until nobody is failed any more, those included who have been waiting since the outage. */
+  /** Time until calls succeed again, including those that have waited since the outage. */
   recoveryMs: number;
-  /** The same, but only for callers who come after the recovery. */
+  /** The same for callers who arrive after the outage only. */
   newCallerRecoveryMs: number;
-  /** What the service promises as its longest answer; undefined when it promises nothing. */
+  /** The time limit of the lookup; undefined without one. */
   timeoutMs: number | undefined;
 }
 
@@ -29,7 +29,7 @@ export function figuresOf(run: Run): Figures {
   const recovery = run.steps.find(({ phase }) => phase === 'recovery')!;
   const outageCalls = during(run.calls, 'outage');
   const openMs = circuitOpenedMs(outage);
-  const onceOpen = outageCalls.filter(({ atMs }) => openMs === undefined || atMs >= openMs);
+  const afterOpening = outageCalls.filter(({ atMs }) => openMs === undefined || atMs >= openMs);
   return {
     success: successRatio(run.calls),
     successSlow: successRatio(during(run.calls, 'slow')),
@@ -41,11 +41,11 @@ export function figuresOf(run: Run): Figures {
     upstreamPerCall: upstreamRequests(run.steps) / run.calls.length,
     upstreamPerCallOutage: upstreamRequests(outage) / outageCalls.length,
     outageMedianMs: percentile(
-      onceOpen.map(({ waitedMs }) => waitedMs),
+      afterOpening.map(({ waitedMs }) => waitedMs),
       0.5,
     ),
-    recoveryMs: recoveryMs(run.calls, recovery.startMs, whenDone),
-    newCallerRecoveryMs: recoveryMs(run.calls, recovery.startMs, whenCome),
+    recoveryMs: recoveryMs(run.calls, recovery.startMs, endOf),
+    newCallerRecoveryMs: recoveryMs(run.calls, recovery.startMs, arrivalOf),
     timeoutMs: recovery.after.timeoutMs,
   };
 }
@@ -58,7 +58,7 @@ function upstreamRequests(steps: readonly StepRecord[]): number {
   return steps.reduce((sum, step) => sum + step.upstreamRequests, 0);
 }
 
-/** When the circuit first opened in these steps, since the start of the run. */
+/** When the circuit first opened in these steps, since the start of the run; undefined if it did not. */
 function circuitOpenedMs(steps: readonly StepRecord[]): number | undefined {
   for (const { before, after, startMs, startedAt } of steps) {
     const opened = after.transitions.slice(before.transitions.length).find(({ to }) => to === 'open');

@@ -1,48 +1,52 @@
-// The upstream: GET /places/{name} answers with every place of that name. It is as reliable as its parent wants it.
+// The upstream: GET /places/{name} returns all places with that name. Its condition decides how reliable it is.
 //
-//   node src/gazetteer.ts --port 4000 --weather storm --clerks 4
+//   node src/gazetteer.ts --port 4000 --condition storm --workers 4
 import { parseArgs } from 'node:util';
 import { assertOneOf } from '@macadam/core';
 import { startFaultServer } from '@macadam/testkit';
-import { clerks } from './clerks.ts';
-import { numberOf } from './numbers.ts';
-import { announceReady, answerParent, endWithParent } from './parent.ts';
+import { conditions, faultRules } from './condition-faults.ts';
+import { announceReady, exitWithParent, onParentMessage } from './parent-process.ts';
+import { parseNumber } from './parse-number.ts';
 import { attribution } from './place.ts';
 import { createPlaceIndex } from './place-index.ts';
-import type { Weather } from './script.ts';
-import { faultRules, weathers } from './weather-faults.ts';
+import type { Condition } from './scenario.ts';
+import { workerPool } from './worker-pool.ts';
 
-endWithParent();
+exitWithParent();
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4000' },
     seed: { type: 'string', default: '13' },
-    weather: { type: 'string', default: 'healthy' },
-    clerks: { type: 'string' },
+    condition: { type: 'string', default: 'healthy' },
+    workers: { type: 'string' },
   },
 });
-const seed = numberOf('--seed', values.seed, {});
-const { weather } = values;
-assertOneOf('--weather', weather, weathers);
+const seed = parseNumber('--seed', values.seed, {});
+const { condition } = values;
+assertOneOf('--condition', condition, conditions);
 const index = createPlaceIndex();
-/** Ten milliseconds each: four of them serve 400 requests a second. */
-const served = values.clerks === undefined ? undefined : clerks(numberOf('--clerks', values.clerks, { min: 1 }), 10);
+/** Each request takes a worker 10 ms, so that four workers serve 400 requests a second. */
+const serviceMs = 10;
+const runOnWorker =
+  values.workers === undefined
+    ? undefined
+    : workerPool(parseNumber('--workers', values.workers, { min: 1 }), serviceMs);
 
 const server = await startFaultServer({
-  port: numberOf('--port', values.port, { min: 0, max: 65_535 }),
-  faults: faultRules(weather, seed),
+  port: parseNumber('--port', values.port, { min: 0, max: 65_535 }),
+  faults: faultRules(condition, seed),
   async handle({ method, path }) {
     const [, name] = /^\/places\/([^/?]+)$/.exec(path) ?? [];
     if (name === undefined) return { status: 404, json: { detail: 'There is only /places/{name}.' } };
     if (method !== 'GET') return { status: 405, headers: { allow: 'GET' } };
-    const answer = () => ({ json: { places: index.find(decodeURIComponent(name)), attribution } });
-    return served === undefined ? answer() : await served(answer);
+    const respond = () => ({ json: { places: index.find(decodeURIComponent(name)), attribution } });
+    return runOnWorker === undefined ? respond() : await runOnWorker(respond);
   },
 });
 
-answerParent(async ({ weather }: { weather: Weather }) => {
+onParentMessage(async ({ condition }: { condition: Condition }) => {
   const { requests } = server.stats();
-  await server.setFaults(faultRules(weather, seed));
+  await server.setFaults(faultRules(condition, seed));
   return { requests };
 });
 announceReady({ url: server.url, names: index.sampleNames(2_000) });

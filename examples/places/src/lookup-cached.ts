@@ -1,4 +1,4 @@
-// Any lookup with a cache in front: what was found once keeps being found while the gazetteer is slow or down.
+// A cache in front of any lookup: places that were found before are still found while the gazetteer is slow or down.
 import { createCache, CacheLoaderError } from '@macadam/cache';
 import { type Lookup, LookupError } from './lookup.ts';
 import type { Place } from './place.ts';
@@ -6,9 +6,9 @@ import type { Place } from './place.ts';
 export function cachedLookup(lookup: Lookup): Lookup {
   const places = createCache<Place[]>({
     name: 'places',
-    // Places seldom move: two seconds are here so that a short run sees answers grow old.
+    // Short, so that entries become stale within a short run. Places rarely change: a real service would use hours.
     ttlMs: 2_000,
-    // From then on the gazetteer is asked again, but nobody waits longer than this for it, or is failed by it.
+    // When an entry is stale, a caller waits for the gazetteer for at most 100 ms, and then gets the stale value.
     loaderSoftTimeoutMs: 100,
     staleIfErrorMs: 3_600_000,
   });

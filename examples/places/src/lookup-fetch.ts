@@ -1,4 +1,4 @@
-// The lookup as most teams write it first: `fetch`, a check of the status, done.
+// The lookup as most teams first write it: `fetch` and a check of the status.
 import { type Lookup, LookupError } from './lookup.ts';
 import type { Place } from './place.ts';
 

@@ -1,4 +1,4 @@
-// The same lookup on Macadam. The client does the hard part; what is left is to say how long our callers may wait.
+// The same lookup with Macadam. The client retries, limits time and breaks circuits; this file sets the limits.
 import { isMacadamError } from '@macadam/core';
 import { createHttpClient, HttpError } from '@macadam/http';
 import { consecutiveFailures, failureRate } from '@macadam/resilience';
@@ -14,15 +14,15 @@ export function macadamLookup(gazetteerUrl: string): Lookup {
   const gazetteer = createHttpClient({
     name: 'gazetteer',
     baseUrl: gazetteerUrl,
-    // The gazetteer answers in a few milliseconds, or something is wrong: ask again early, and leave time to do so.
+    // The gazetteer normally answers in a few milliseconds. A short attempt timeout leaves time for retries.
     timeoutMs,
     attemptTimeoutMs: 300,
-    // After a 503 the wait starts from a second by default, which is all our callers have. Retry-After is kept anyway.
+    // By default the backoff after a 503 starts at 1 s, which is the whole time limit here. Retry-After is obeyed in any case.
     retry: { maxAttempts: 4, throttledBaseMs: 50 },
     circuitBreaker: {
-      // Ten in a row, not five: at our rate five can be one short hiccup in bad weather, and ten still take no time.
+      // Ten failures in a row instead of five: at our request rate, five can be one short disturbance.
       trip: [failureRate(), consecutiveFailures({ count: 10 })],
-      // Short, since probes cost next to nothing, and until they succeed we fail although the gazetteer may be well.
+      // Short, because probes are cheap and every call fails until one succeeds, even if the gazetteer works again.
       openMs: 250,
       maxOpenMs: 250,
       onStateChange: ({ from, to }) => transitions.push({ atMs: Date.now(), from, to }),
@@ -42,7 +42,7 @@ export function macadamLookup(gazetteerUrl: string): Lookup {
         }
         if (isMacadamError(error, 'MAC_CIRCUIT_OPEN')) {
           counts.circuitRefusals += 1;
-          throw new LookupError(503, 'The gazetteer is known to be down.', error);
+          throw new LookupError(503, 'The gazetteer is down.', error);
         }
         if (isMacadamError(error, 'MAC_TIMEOUT')) throw new LookupError(504, 'The gazetteer takes too long.', error);
         throw new LookupError(502, 'The gazetteer cannot be reached.', error);

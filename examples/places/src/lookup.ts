@@ -1,34 +1,34 @@
-// The one thing the two variants of the service do differently: how they ask the gazetteer.
+// What both variants of the lookup have in common. They differ only in how they call the gazetteer.
 import type { Place } from './place.ts';
 
 export interface Lookup {
   find(name: string): Promise<Place[]>;
-  /** What the variant has done so far, for the report. */
+  /** Counts since the start, for the report. */
   activity(): Activity;
   close(): Promise<void>;
 }
 
 export interface Activity {
-  /** The longest `find` may take; undefined when nothing limits it. */
+  /** The time limit of `find`; undefined without one. */
   timeoutMs?: number;
-  /** Requests sent to the gazetteer, first tries and retries. */
+  /** Requests sent to the gazetteer, including retries. */
   attempts: number;
   retries: number;
-  /** Retries that were not made because the retry budget was spent. */
+  /** Calls that were not retried because the retry budget was empty. */
   budgetRefusals: number;
-  /** Calls answered at once, without a request, because the circuit was open. */
+  /** Calls rejected without a request because the circuit was open. */
   circuitRefusals: number;
   transitions: Transition[];
 }
 
-/** A change of state of the circuit breaker. `atMs` is epoch time, so that other processes can place it. */
+/** A state change of the circuit breaker. `atMs` is epoch time, which other processes can compare. */
 export interface Transition {
   atMs: number;
   from: string;
   to: string;
 }
 
-/** Why a lookup failed, as the status that our own caller is answered with. */
+/** A lookup that failed, with the status for the response to our own caller. */
 export class LookupError extends Error {
   override name = 'LookupError';
   readonly status: 502 | 503 | 504;

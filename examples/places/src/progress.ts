@@ -1,6 +1,6 @@
-// The progress line while a run goes on.
+// Shows the progress of a run.
 import type { Progress } from './load.ts';
-import { successRatio } from './measure.ts';
+import { successRatio } from './statistics.ts';
 import { variants } from './variants.ts';
 
 export interface ProgressLine {
@@ -8,7 +8,7 @@ export interface ProgressLine {
   end(): void;
 }
 
-/** Shows how far a run is: on a terminal one line that is rewritten, else a line for each phase that is over. */
+/** On a terminal, one line that is updated; otherwise one line at the end of each phase. */
 export function createProgressLine(stream: NodeJS.WriteStream = process.stdout): ProgressLine {
   const refreshMs = 100;
   let last: Progress | undefined;
@@ -35,7 +35,7 @@ export function createProgressLine(stream: NodeJS.WriteStream = process.stdout):
 
 function line({ variant, phase, elapsedMs, calls, waiting }: Progress): string {
   const recent = calls.filter((call) => call.phase === phase);
-  const success = recent.length === 0 ? '' : `, ${(successRatio(recent) * 100).toFixed(1)} % with success`;
+  const success = recent.length === 0 ? '' : `, ${(successRatio(recent) * 100).toFixed(1)} % succeeded`;
   const seconds = (elapsedMs / 1_000).toFixed(1).padStart(4);
   return `${variants[variant].title.padEnd(11)} ${seconds} s  ${phase}: ${recent.length} calls done${success}, ${waiting} waiting`;
 }

@@ -1,26 +1,26 @@
-// Who calls, and how often. Plain data: change it to try another crowd.
-import type { PhaseName } from './script.ts';
+// The groups of callers and their rates. Plain data: change it to try other traffic.
+import type { PhaseName } from './scenario.ts';
 
 export interface Group {
-  who: 'everybody' | 'checkout' | 'shoppers' | 'reports' | 'greedy';
+  name: 'everybody' | 'checkout' | 'shoppers' | 'reports' | 'greedy';
   perSecond: number;
-  /** In the phases named; the rest of the time it is `perSecond`. */
+  /** Rates in particular phases, instead of `perSecond`. */
   perSecondIn?: Partial<Record<PhaseName, number>>;
-  /** As `x-request-priority` says it; undefined to say nothing. */
+  /** Sent as `x-request-priority`; undefined sends neither a priority nor an API key. */
   priority?: 'critical' | 'normal' | 'background';
-  /** How many API keys they have among them. */
+  /** Number of API keys that the group uses in turn. */
   keys: number;
 }
 
-/** People who all want the same thing. */
+/** One group without API keys and priorities. */
 export function everybody(perSecond: number): Group[] {
-  return [{ who: 'everybody', perSecond, keys: 0 }];
+  return [{ name: 'everybody', perSecond, keys: 0 }];
 }
 
-/** In the spike the reports are twelve times as many, and one key takes what it can. */
+/** In the spike, reports arrive twelve times as often, and one key sends far more than its limit. */
 export const crowd: readonly Group[] = [
-  { who: 'checkout', priority: 'critical', perSecond: 40, keys: 4 },
-  { who: 'shoppers', priority: 'normal', perSecond: 60, keys: 40 },
-  { who: 'reports', priority: 'background', perSecond: 40, perSecondIn: { spike: 480 }, keys: 24 },
-  { who: 'greedy', priority: 'normal', perSecond: 10, perSecondIn: { spike: 150 }, keys: 1 },
+  { name: 'checkout', priority: 'critical', perSecond: 40, keys: 4 },
+  { name: 'shoppers', priority: 'normal', perSecond: 60, keys: 40 },
+  { name: 'reports', priority: 'background', perSecond: 40, perSecondIn: { spike: 480 }, keys: 24 },
+  { name: 'greedy', priority: 'normal', perSecond: 10, perSecondIn: { spike: 150 }, keys: 1 },
 ];

@@ -1,23 +1,28 @@
-// What is run: the same service, made in five ways.
+// The variants of the service that are run.
 
 export interface VariantOptions {
   title: string;
   /** Arguments of the service. */
   service: readonly string[];
   /** Arguments of the gazetteer. */
-  upstream?: readonly string[];
-  /** How many of the 2 000 names are asked for before the run. */
+  gazetteer?: readonly string[];
+  /** How many of the 2 000 names are requested before the run. */
   warmNames: number;
 }
 
-const finite = ['--clerks', '4'];
+const limitedCapacity = ['--workers', '4'];
 
-export type Variant = 'fetch' | 'macadam' | 'cached' | 'open' | 'guarded';
+export type Variant = 'fetch' | 'macadam' | 'cached' | 'unprotected' | 'protected';
 
 export const variants: Readonly<Record<Variant, VariantOptions>> = {
   fetch: { title: 'plain fetch', service: ['--lookup', 'fetch'], warmNames: 200 },
   macadam: { title: 'Macadam', service: ['--lookup', 'macadam'], warmNames: 200 },
-  cached: { title: 'and a cache', service: ['--lookup', 'macadam', '--cache'], warmNames: 2_000 },
-  open: { title: 'open door', service: ['--lookup', 'macadam'], upstream: finite, warmNames: 200 },
-  guarded: { title: 'guarded', service: ['--lookup', 'macadam', '--guard'], upstream: finite, warmNames: 200 },
+  cached: { title: 'with a cache', service: ['--lookup', 'macadam', '--cache'], warmNames: 2_000 },
+  unprotected: { title: 'unprotected', service: ['--lookup', 'macadam'], gazetteer: limitedCapacity, warmNames: 200 },
+  protected: {
+    title: 'protected',
+    service: ['--lookup', 'macadam', '--protect'],
+    gazetteer: limitedCapacity,
+    warmNames: 200,
+  },
 };

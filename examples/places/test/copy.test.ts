@@ -24,25 +24,36 @@ function packageOf(specifier: string): string {
 }
 
 describe('the folder can be copied', () => {
-  test.each(sources.map((file) => relative(folder, file)))('%s imports only what comes along', (name) => {
-    const file = join(folder, name);
-    for (const specifier of importsOf(file).filter((specifier) => !isBuiltin(specifier))) {
-      if (specifier.startsWith('.')) expect(sources).toContain(resolve(file, '..', specifier));
-      else {
-        expect({ ...manifest.dependencies, ...manifest.devDependencies }).toHaveProperty([packageOf(specifier)]);
+  test.each(sources.map((file) => relative(folder, file)))(
+    '%s imports nothing outside the folder and its dependencies',
+    (name) => {
+      const file = join(folder, name);
+      for (const specifier of importsOf(file).filter((specifier) => !isBuiltin(specifier))) {
+        if (specifier.startsWith('.')) expect(sources).toContain(resolve(file, '..', specifier));
+        else {
+          expect({ ...manifest.dependencies, ...manifest.devDependencies }).toHaveProperty([packageOf(specifier)]);
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('the service itself needs no development dependency', () => {
+  test('the service needs no development dependency', () => {
     const lookups = ['lookup.ts', 'lookup-cached.ts', 'lookup-fetch.ts', 'lookup-macadam.ts'];
-    const service = [...lookups, 'front-door.ts', 'numbers.ts', 'observed.ts', 'parent.ts', 'place.ts', 'places.ts'];
+    const service = [
+      ...lookups,
+      'admission.ts',
+      'parent-process.ts',
+      'parse-number.ts',
+      'place.ts',
+      'places.ts',
+      'request-context.ts',
+    ];
     const used = service.flatMap((name) => importsOf(join(folder, 'src', name)));
     const imported = used.filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier));
     expect(Object.keys(manifest.dependencies)).toEqual(expect.arrayContaining(imported.map(packageOf)));
   });
 
-  test('the compiler options stand alone', () => {
+  test('tsconfig.json extends no file outside the folder', () => {
     expect(readFileSync(join(folder, 'tsconfig.json'), 'utf8')).not.toContain('extends');
   });
 });

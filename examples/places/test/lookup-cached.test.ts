@@ -10,7 +10,7 @@ function upstream(): Lookup & { find: ReturnType<typeof vi.fn<Lookup['find']>> }
 }
 
 describe('a cached lookup', () => {
-  test('asks once for all who ask at the same time', async () => {
+  test('makes one request for concurrent calls with the same name', async () => {
     const direct = upstream();
     const lookup = cachedLookup(direct);
     expect(await Promise.all(Array.from({ length: 50 }, () => lookup.find('Bath')))).toEqual(Array(50).fill(bath));
@@ -18,7 +18,7 @@ describe('a cached lookup', () => {
     await lookup.close();
   });
 
-  test('fails as the lookup below it does when it has nothing to show', async () => {
+  test('fails with the error of the lookup when nothing is cached', async () => {
     const direct = upstream();
     const failure = new LookupError(503, 'The gazetteer is known to be down.', undefined);
     direct.find.mockRejectedValue(failure);

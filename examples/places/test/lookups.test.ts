@@ -11,7 +11,7 @@ describe.each([
   ['plain fetch', fetchLookup],
   ['Macadam', macadamLookup],
 ])('the lookup on %s', (_, createLookup) => {
-  test('asks for the name, encoded, and returns the places', async () => {
+  test('requests the encoded name and returns the places', async () => {
     await using upstream = await startFaultServer({ handle });
     const lookup = createLookup(upstream.url);
     expect(await lookup.find('Ålesund/Nord?')).toEqual(places);
@@ -22,7 +22,7 @@ describe.each([
     await lookup.close();
   });
 
-  test('fails with a status for its own caller', async () => {
+  test('fails with a status for the response to its own caller', async () => {
     await using upstream = await startFaultServer({ handle, faults: [{ fault: resetBeforeHeaders() }] });
     const lookup = createLookup(upstream.url);
     await expect(lookup.find('Bath')).rejects.toMatchObject({ name: 'LookupError', status: 502 });
@@ -41,8 +41,8 @@ describe('Macadam', () => {
   test.each([
     ['a 503', respond(503, { retryAfter: 0 })],
     ['a reset', resetBeforeHeaders()],
-    ['silence', hang()],
-  ])('is answered in spite of %s', async (_, fault) => {
+    ['no response', hang()],
+  ])('succeeds with a retry after %s', async (_, fault) => {
     await using upstream = await startFaultServer({ handle, faults: [{ fault, when: { requests: [1, 1] } }] });
     const lookup = macadamLookup(upstream.url);
     expect(await lookup.find('Bath')).toEqual(places);
@@ -51,7 +51,7 @@ describe('Macadam', () => {
     await lookup.close();
   });
 
-  test('stops asking an upstream that is gone, says so at once, and notices when it is back', async () => {
+  test('opens the circuit when the upstream is down, fails at once, and closes it when the upstream is back', async () => {
     await using upstream = await startFaultServer({ handle, faults: [{ fault: resetBeforeHeaders() }] });
     const lookup = macadamLookup(upstream.url);
     const isOpen = () => lookup.activity().transitions.at(-1)?.to === 'open';
@@ -72,7 +72,7 @@ describe('Macadam', () => {
     await lookup.close();
   });
 
-  test('answers within its timeout when nothing ever comes back', async () => {
+  test('fails within its time limit when the upstream never responds', async () => {
     await using upstream = await startFaultServer({ handle, faults: [{ fault: hang() }] });
     const lookup = macadamLookup(upstream.url);
     await expect(lookup.find('Bath')).rejects.toMatchObject({ status: 504 });

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Figures } from '../src/figures.ts';
 import { figuresOf } from '../src/figures.ts';
 import type { Run, StepRecord } from '../src/load.ts';
-import type { Call } from '../src/measure.ts';
-import { report, verdict } from '../src/report.ts';
-import { judgePromises, judgeRow, rows } from '../src/rows.ts';
-import { scriptOf } from '../src/script.ts';
+import type { Call } from '../src/statistics.ts';
+import { comparisonReport, verdict } from '../src/report.ts';
+import { judgePromises, judgeRow, rows } from '../src/comparison.ts';
+import { scenarioSteps } from '../src/scenario.ts';
 
 const plain: Figures = {
   ...{
@@ -64,7 +64,7 @@ describe('a row', () => {
 });
 
 describe('a promise', () => {
-  test('is kept by good figures', () => {
+  test('is kept with good figures', () => {
     expect(judgePromises(plain, macadam).every(({ kept }) => kept)).toBe(true);
   });
 
@@ -78,29 +78,29 @@ describe('a promise', () => {
     [5, plain, { ...macadam, timeoutMs: undefined }],
     [6, plain, { ...macadam, recoveryMs: 6_100 }],
     [1, plain, { ...macadam, successSlow: NaN }],
-  ])('number %i is broken by a figure that misses it', (at, theirs, ours) => {
+  ])('number %i is broken by a figure beyond its limit', (at, theirs, ours) => {
     expect(judgePromises(theirs, ours).map(({ kept }) => kept)).toEqual(Array.from({ length: 7 }, (_, i) => i !== at));
   });
 });
 
-/** Ten callers a step; those of the outage are let down: at once after the circuit opens half-way, else after a second. */
+/** Ten callers per step. Those of the outage fail: at once after the circuit opens half-way, otherwise after a second. */
 function run(variant: 'fetch' | 'macadam'): Run {
   let startMs = 0;
   const calls: Call[] = [];
   const nothing = { attempts: 0, retries: 0, budgetRefusals: 0, circuitRefusals: 0, transitions: [] };
   const opened = { ...nothing, circuitRefusals: 5, transitions: [{ atMs: 5_000_500, from: 'closed', to: 'open' }] };
-  const steps = scriptOf('day').map((step): StepRecord => {
-    const resets = step.weather === 'resets' && variant === 'macadam';
+  const steps = scenarioSteps('day').map((step): StepRecord => {
+    const resets = step.condition === 'resets' && variant === 'macadam';
     const openMs = resets ? 500 : 0;
     for (let i = 0; i < 10; i++) {
       const atMs = startMs + i * 100;
       const slow = step.phase === 'outage' && (variant === 'fetch' || i * 100 < openMs);
       calls.push({
         phase: step.phase,
-        who: 'everybody',
+        group: 'everybody',
         atMs,
         waitedMs: slow ? 1_000 : 2,
-        ending: step.phase === 'outage' ? 'refused' : 'answered',
+        outcome: step.phase === 'outage' ? 'failed' : 'succeeded',
       });
     }
     const record = { ...step, startMs, startedAt: 5_000_000, upstreamRequests: resets ? 2 : 10, before: nothing };
@@ -111,38 +111,38 @@ function run(variant: 'fetch' | 'macadam'): Run {
 }
 
 describe('the figures of a run', () => {
-  test('count everybody', () => {
+  test('include all calls', () => {
     const figures = figuresOf(run('fetch'));
     expect(figures).toMatchObject({ successSlow: 1, successStorm: 1, p50Ms: 2, maxMs: 1_000, longestHangMs: 1_000 });
     expect(figures).toMatchObject({ upstreamPerCall: 1, upstreamPerCallOutage: 1, timeoutMs: undefined });
     expect(figures.success).toBeCloseTo(40 / 60);
   });
 
-  test('take the outage from when the circuit is open, where there is one', () => {
+  test('measure the outage from when the circuit is open, if there is a circuit', () => {
     expect(figuresOf(run('fetch')).outageMedianMs).toBe(1_000);
     expect(figuresOf(run('macadam')).outageMedianMs).toBe(2);
     expect(figuresOf(run('macadam')).upstreamPerCallOutage).toBe(12 / 20);
   });
 });
 
-test('the report says what was lost, and does not pass then', () => {
-  const { text, passed } = report(run('macadam'), run('fetch'));
+test('the report shows lost rows, and does not pass with them', () => {
+  const { text, passed } = comparisonReport(run('macadam'), run('fetch'));
   expect(passed).toBe(false);
   expect(text).toMatch(/^median wait in the outage +2\.0 ms +1\.00 s +LOSES$/m);
   expect(text).toMatch(/^ {2}FAIL {2}plain fetch feels the storm/m);
 });
 
-test('the report tells what happened to the circuit in each phase', () => {
-  const { text } = report(run('fetch'), run('macadam'));
+test('the report shows the state changes of the circuit in each phase', () => {
+  const { text } = comparisonReport(run('fetch'), run('macadam'));
   expect(text).toMatch(/^ {2}outage +20 callers, .*5 by the open circuit; circuit: closed -> open$/m);
   expect(text).toMatch(/^ {2}calm +10 callers, .*circuit: no change$/m);
 });
 
 test.each([
   [true, 12, /^Macadam won or tied every row and kept every promise\.$/],
-  [true, 719.8, /kept every promise\.\nThis machine is busy: .* stood still for up to 720 ms/],
+  [true, 719.8, /kept every promise\.\nThis machine is busy: .* stalled for up to 720 ms/],
   [false, 12, /^Macadam LOST a row or broke a promise\.$/],
-  [false, 719.8, /^NOT JUDGED: .* too busy to tell why: .* stood still for up to 720 ms/],
-])('the last word: passed %s with a stall of %d ms', (passed, longestStallMs, word) => {
+  [false, 719.8, /^NOT JUDGED: .* too busy to judge: .* stalled for up to 720 ms/],
+])('the verdict for passed: %s with a stall of %d ms', (passed, longestStallMs, word) => {
   expect(verdict(passed, [run('fetch'), { ...run('macadam'), longestStallMs }])).toMatch(word);
 });

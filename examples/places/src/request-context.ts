@@ -1,4 +1,5 @@
-// What on-call sees of a request: a span under the caller's trace, and one line in the log with all that was done for it.
+// What every request handler needs: the deadline and priority of the caller, a span in the caller's trace, and one log line
+// with everything that was done for the request.
 import { hash } from 'node:crypto';
 import { context, SpanKind } from '@opentelemetry/api';
 import { priorities, type Priority } from '@macadam/core';
@@ -6,10 +7,10 @@ import { continueTrace, type Logger, withCanonicalLine, withSpan } from '@macada
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * Runs `work` as a unit of work with the priority and the time left that the caller's headers name, and their API key's holder
- * as its tenant.
+ * Runs `work` as a unit of work. Its priority and its time limit are those in the caller's headers; its tenant is the holder of
+ * the caller's API key.
  */
-export async function observed<T>(
+export async function withRequestContext<T>(
   log: Logger,
   route: string,
   headers: IncomingHttpHeaders,
@@ -19,12 +20,12 @@ export async function observed<T>(
   const unit = {
     name: `GET ${route}`,
     priority: priorityOf(headers),
-    tenant: holderOf(apiKeyOf(headers)),
-    ...timeLeft(headers),
+    tenant: tenantOf(apiKeyOf(headers)),
+    ...remainingTime(headers),
   };
-  // Our callers are services of our own, so their trace goes on here. Callers from outside are not to be trusted with it.
-  const { context: caller } = continueTrace(headers, { trusted: true });
-  return await context.with(caller, () => withSpan(unit.name, span, () => withCanonicalLine(log, unit, work)));
+  // Our callers are our own services, so their trace continues here. Do not trust the trace headers of external callers.
+  const { context: callerContext } = continueTrace(headers, { trusted: true });
+  return await context.with(callerContext, () => withSpan(unit.name, span, () => withCanonicalLine(log, unit, work)));
 }
 
 export function apiKeyOf(headers: IncomingHttpHeaders): string {
@@ -32,8 +33,8 @@ export function apiKeyOf(headers: IncomingHttpHeaders): string {
   return typeof key === 'string' && key !== '' ? key : 'anonymous';
 }
 
-/** The tenant stands in the log, where no key may: told apart by a digest. */
-function holderOf(apiKey: string): string {
+/** A digest of the API key: the tenant appears in the log, and API keys must not. */
+function tenantOf(apiKey: string): string {
   return apiKey === 'anonymous' ? apiKey : hash('sha256', apiKey).slice(0, 12);
 }
 
@@ -41,8 +42,8 @@ function priorityOf(headers: IncomingHttpHeaders): Priority {
   return priorities.find((priority) => priority === headers['x-request-priority']) ?? 'normal';
 }
 
-/** What `@macadam/http` tells of the caller's deadline. Anyone can send it, so what is no whole number is passed over. */
-function timeLeft(headers: IncomingHttpHeaders): { timeoutMs?: number } {
+/** The remaining time that `@macadam/http` sends. Anyone can send the header, so invalid values are ignored. */
+function remainingTime(headers: IncomingHttpHeaders): { timeoutMs?: number } {
   const text = headers['x-request-timeout-ms'];
   return typeof text === 'string' && /^\d{1,7}$/.test(text) ? { timeoutMs: Math.max(1, Number(text)) } : {};
 }

@@ -1,27 +1,27 @@
-// What Macadam did, phase by phase, in a line each.
+// What Macadam did in each phase, one line per phase.
 import type { Activity } from './lookup.ts';
 import type { Run, StepRecord } from './load.ts';
-import { phaseNames } from './script.ts';
+import { phaseNames } from './scenario.ts';
 
 export function activityLines(run: Run): string[] {
   return phaseNames.map((phase) => {
     const steps = run.steps.filter((step) => step.phase === phase);
     const callers = run.calls.filter((call) => call.phase === phase).length;
-    const did = (count: (activity: Activity) => number): number =>
+    const total = (count: (activity: Activity) => number): number =>
       steps.reduce((sum, { before, after }) => sum + count(after) - count(before), 0);
     const parts = [
       `${callers} callers`,
-      `${did((activity) => activity.attempts)} attempts`,
-      `${did((activity) => activity.retries)} retries`,
-      `${did((activity) => activity.budgetRefusals)} refused by the budget`,
-      `${did((activity) => activity.circuitRefusals)} by the open circuit`,
+      `${total((activity) => activity.attempts)} attempts`,
+      `${total((activity) => activity.retries)} retries`,
+      `${total((activity) => activity.budgetRefusals)} refused by the budget`,
+      `${total((activity) => activity.circuitRefusals)} by the open circuit`,
     ];
-    return `  ${phase.padEnd(9)} ${parts.join(', ')}; circuit: ${transitionsOf(steps)}`;
+    return `  ${phase.padEnd(9)} ${parts.join(', ')}; circuit: ${describeTransitions(steps)}`;
   });
 }
 
-/** How often each change of state happened, in the order of first appearance. */
-function transitionsOf(steps: readonly StepRecord[]): string {
+/** How often each state change happened, in order of first occurrence. */
+function describeTransitions(steps: readonly StepRecord[]): string {
   const counts = new Map<string, number>();
   for (const { before, after } of steps) {
     for (const { from, to } of after.transitions.slice(before.transitions.length)) {

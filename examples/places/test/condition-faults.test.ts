@@ -1,7 +1,7 @@
 import { type FaultRule, startFaultServer } from '@macadam/testkit';
 import { expect, test } from 'vitest';
-import type { Weather } from '../src/script.ts';
-import { faultRules } from '../src/weather-faults.ts';
+import type { Condition } from '../src/scenario.ts';
+import { faultRules } from '../src/condition-faults.ts';
 
 /** Which rule strikes each of so many requests; -1 for none. */
 function draw(rules: readonly FaultRule[], count: number): number[] {
@@ -16,12 +16,12 @@ function draw(rules: readonly FaultRule[], count: number): number[] {
 const share = (draws: readonly number[], rule: number) =>
   draws.filter((struck) => struck === rule).length / draws.length;
 
-test('the same seed strikes the same requests, another seed others', () => {
+test('the same seed gives the same requests faults, another seed others', () => {
   expect(draw(faultRules('storm', 7), 500)).toEqual(draw(faultRules('storm', 7), 500));
   expect(draw(faultRules('storm', 8), 500)).not.toEqual(draw(faultRules('storm', 7), 500));
 });
 
-test('each kind of weather strikes the share it says', () => {
+test('each condition gives its share of requests a fault', () => {
   const storm = draw(faultRules('storm', 7), 20_000);
   expect(share(storm, 0)).toBeCloseTo(0.12, 2);
   expect(share(storm, 1)).toBeCloseTo(0.03, 2);
@@ -31,7 +31,7 @@ test('each kind of weather strikes the share it says', () => {
   expect(faultRules('healthy', 7)).toEqual([]);
 });
 
-test('a storm is answers of 503 that say when to come back, resets, and healthy answers between them', async () => {
+test('a storm consists of 503 with Retry-After, resets, and normal responses', async () => {
   await using upstream = await startFaultServer({ faults: faultRules('storm', 7) });
   const seen = new Map<string, number>();
   for (let i = 0; i < 100; i++) {
@@ -46,8 +46,8 @@ test('a storm is answers of 503 that say when to come back, resets, and healthy 
   expect(upstream.stats().requests).toBe(100);
 });
 
-test('in a black hole requests arrive and nothing comes back, until the weather changes', async () => {
-  await using upstream = await startFaultServer({ faults: faultRules('blackHole' satisfies Weather, 7) });
+test('in a black hole requests arrive and get no response until the condition changes', async () => {
+  await using upstream = await startFaultServer({ faults: faultRules('blackHole' satisfies Condition, 7) });
   const leave = new AbortController();
   const swallowed = fetch(upstream.url, { signal: leave.signal });
   await upstream.waitForRequests(1);

@@ -1,4 +1,4 @@
-/** Columns padded to their widest cell: the first to the left, the others to the right. The first row is the head. */
+/** Formats rows as a table: the first column left-aligned, the others right-aligned. The first row is the header. */
 export function table(cells: readonly (readonly string[])[]): string[] {
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
   const lines = cells.map((row) =>
@@ -7,6 +7,6 @@ export function table(cells: readonly (readonly string[])[]): string[] {
       .join('   ')
       .trimEnd(),
   );
-  const [head = '', ...body] = lines;
-  return [head, '-'.repeat(Math.max(...lines.map(({ length }) => length))), ...body];
+  const [header = '', ...body] = lines;
+  return [header, '-'.repeat(Math.max(...lines.map(({ length }) => length))), ...body];
 }

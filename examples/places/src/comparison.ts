@@ -1,4 +1,4 @@
-// What is compared, and what is promised. Every row and every promise is judged by the run itself.
+// The rows that compare both variants, and the promises that Macadam must keep. The run judges all of them.
 import type { Figures } from './figures.ts';
 
 export interface Row {
@@ -6,12 +6,12 @@ export interface Row {
   value(figures: Figures): number;
   format(value: number): string;
   better: 'higher' | 'lower';
-  /** Differences up to this are a tie, and so are differences of up to `tieShare` of plain fetch's figure. */
+  /** Differences up to this are a tie. `tieShare` of plain fetch's figure is added to it. */
   tie: number;
   tieShare: number;
 }
 
-/** A figure of nobody, such as of those who were answered where nobody was. */
+/** Stands for a statistic without calls. */
 const none = 'none';
 export const percent = (value: number): string => (Number.isNaN(value) ? none : `${(value * 100).toFixed(1)} %`);
 const times = (value: number): string => value.toFixed(2);
@@ -20,8 +20,8 @@ export const duration = (ms: number): string => {
   return ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 };
 
-// Half a percentage point is one or two callers of a phase; five milliseconds are what the timers of a busy machine are
-// worth, and the two runs are a minute apart. Where Macadam is meant to be better, and not just as good, nothing is a tie.
+// Half a percentage point is one or two callers of a phase. Five milliseconds are the precision of timers on a busy machine,
+// and the two runs are a minute apart. Where Macadam is meant to be better, not equally good, there is no tie.
 const ratio = { format: percent, better: 'higher', tie: 0.005, tieShare: 0 } as const;
 const wait = { format: duration, better: 'lower', tie: 5, tieShare: 0.01 } as const;
 const load = { format: times, better: 'lower', tie: 0.01, tieShare: 0 } as const;
@@ -40,29 +40,29 @@ export const rows: readonly Row[] = [
   { label: 'recovery to 95 % success', value: (figures) => figures.recoveryMs, ...wait },
 ];
 
-export interface Judged {
+export interface JudgedRow {
   label: string;
   plain: string;
   macadam: string;
   verdict: 'wins' | 'ties' | 'LOSES';
 }
 
-export function judgeRow(row: Row, plain: Figures, macadam: Figures): Judged {
+export function judgeRow(row: Row, plain: Figures, macadam: Figures): JudgedRow {
   const [theirs, ours] = [row.value(plain), row.value(macadam)];
   const gain = row.better === 'higher' ? ours - theirs : theirs - ours;
-  // Anything that cannot be compared, such as a figure of nothing, is not won.
+  // NaN, which compares false with everything, loses.
   const tie = row.tie + row.tieShare * theirs;
   const verdict = gain > tie ? 'wins' : gain >= -tie ? 'ties' : 'LOSES';
   return { label: row.label, plain: row.format(theirs), macadam: row.format(ours), verdict };
 }
 
-export interface Promised {
+export interface JudgedPromise {
   text: string;
   found: string;
   kept: boolean;
 }
 
-export function judgePromises(plain: Figures, macadam: Figures): Promised[] {
+export function judgePromises(plain: Figures, macadam: Figures): JudgedPromise[] {
   const timeoutMs = macadam.timeoutMs ?? 0;
   return [
     promise(
@@ -95,7 +95,7 @@ export function judgePromises(plain: Figures, macadam: Figures): Promised[] {
   ];
 }
 
-export function promise(text: string, found: string, kept: boolean): Promised {
+export function promise(text: string, found: string, kept: boolean): JudgedPromise {
   return { text, found, kept };
 }
 

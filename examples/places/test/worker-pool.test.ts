@@ -1,11 +1,11 @@
 import { expect, test, vi } from 'vitest';
-import { clerks } from '../src/clerks.ts';
+import { workerPool } from '../src/worker-pool.ts';
 
-test('as many at a time as there are clerks, in the order they came', async () => {
+test('runs as many requests at a time as there are workers, in order of arrival', async () => {
   vi.useFakeTimers();
-  const served = clerks(2, 10);
+  const runOnWorker = workerPool(2, 10);
   const done: number[] = [];
-  const all = Promise.all([1, 2, 3, 4, 5].map((i) => served(() => done.push(i))));
+  const all = Promise.all([1, 2, 3, 4, 5].map((i) => runOnWorker(() => done.push(i))));
   await vi.advanceTimersByTimeAsync(10);
   expect(done).toEqual([1, 2]);
   await vi.advanceTimersByTimeAsync(10);
@@ -13,7 +13,7 @@ test('as many at a time as there are clerks, in the order they came', async () =
   await vi.advanceTimersByTimeAsync(10);
   await all;
   expect(done).toEqual([1, 2, 3, 4, 5]);
-  const next = served(() => 'next');
+  const next = runOnWorker(() => 'next');
   await vi.advanceTimersByTimeAsync(10);
   expect(await next).toBe('next');
   vi.useRealTimers();
