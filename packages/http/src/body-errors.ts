@@ -5,7 +5,7 @@ import { FRAME_LIMIT } from './stream/zstd-decoder.ts';
 
 /**
  * What is wrong with a body: `encoding`, its content encoding; `json`, it is not JSON; `schema`, it does not match the schema;
- * `truncated`, it was cut off at 64 KiB as the body of a failed attempt.
+ * `truncated`, it is incomplete: the body of an error response, cut at 64 KiB or not received in time.
  */
 export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
 

@@ -10,7 +10,7 @@ const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
  * How long until an exhausted quota is refilled, in milliseconds, at least 0; undefined when the headers do not say.
  *
  * Read in this order: `RateLimit` of the current IETF draft (draft-ietf-httpapi-ratelimit-headers-10: a list of policies
- * with `r`, what is left, and `t`, the seconds until more is), `RateLimit` as drafts 7 to 9 spelt it
+ * with `r`, what is left, and `t`, the seconds until more is), `RateLimit` in the form of drafts 7 to 9
  * (`limit=10, remaining=0, reset=5`), `RateLimit-Reset` of earlier drafts, and `X-RateLimit-Reset`, which servers send in
  * seconds or as an epoch, in seconds or milliseconds. A policy with quota left is not why the server refused, and is ignored.
  *

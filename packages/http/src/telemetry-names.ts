@@ -18,7 +18,7 @@ export const SPAN_NAMES: Omit<TelemetryDescription, 'scope' | 'metrics'> = {
       name: '{client} {method} {template}',
       kind: 'INTERNAL',
       description:
-        'A call that its only request does not tell all of: it took none or several, had to wait, or failed otherwise',
+        'A call that its request spans do not describe completely: it sent none or several, had to wait, or failed otherwise',
       attributes: ['macadam.http.client.name', 'macadam.http.attempts', 'error.type'],
     },
     {
@@ -34,21 +34,21 @@ export const SPAN_NAMES: Omit<TelemetryDescription, 'scope' | 'metrics'> = {
   annotations: ['httpCalls', 'httpAttempts', 'httpMs'],
   attributes: {
     'macadam.http.client.name': { type: 'string', description: 'The `name` of the client' },
-    'macadam.http.client.connection.state': { type: 'string', description: 'What the connection does' },
+    'macadam.http.client.connection.state': { type: 'string', description: 'The state of the connection' },
     'macadam.http.client.endpoint.state': {
       type: 'string',
       description: 'Whether calls go to the endpoint, or why not',
     },
     'macadam.http.client.ejection.reason': { type: 'string', description: 'Why an endpoint was ejected' },
     'macadam.http.client.region.state': { type: 'string', description: 'Whether calls go to the region' },
-    'macadam.http.client.region.change': { type: 'string', description: 'What became of the region' },
+    'macadam.http.client.region.change': { type: 'string', description: 'How the region changed' },
     'macadam.http.client.cache.result': { type: 'string', description: 'What the cache did' },
     'macadam.http.attempts': { type: 'int', description: 'Requests on the wire that a call took' },
     'macadam.outcome': { type: 'string', description: 'How it ended' },
     'http.request.method': { type: 'string', description: 'The method, when it is a known one' },
     'http.request.method_original': { type: 'string', description: 'The method, when it is not a known one' },
     'http.request.resend_count': { type: 'int', description: 'Requests of the same call before this one, from 1' },
-    'http.response.status_code': { type: 'int', description: 'The status of the answer' },
+    'http.response.status_code': { type: 'int', description: 'The status of the response' },
     'network.protocol.version': { type: 'string', description: 'The version of HTTP' },
     'server.address': { type: 'string', description: 'The host' },
     'server.port': { type: 'int', description: 'The port' },

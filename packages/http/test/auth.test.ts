@@ -179,7 +179,7 @@ describe('an auth hook', () => {
     ['another connection, with requests that are shared', resetBeforeHeaders(), { dedupe: true }],
     ['an answer of another server, with requests that are shared', respond(401), { dedupe: true }],
   ])(
-    'with %s: that is its cause, and neither an answer to this call nor a word about its server',
+    'that throws %s has it as cause, is no response to this call, and does not blame its server',
     async (_what, fault, options) => {
       const issuer = await startFaultServer();
       await issuer.setFaults([{ fault }]);

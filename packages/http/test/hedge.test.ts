@@ -67,9 +67,9 @@ describe('a hedge', () => {
 
   test.each([
     ['token', new Error('no token')],
-    ['token, which its maker says so of', new MacadamError('no token', { code: 'MAC_AUTH_TOKEN' })],
+    ['token, with an error of Macadam', new MacadamError('no token', { code: 'MAC_AUTH_TOKEN' })],
   ])(
-    'that gets no %s leaves the call to the try that runs, and fails it only when that does',
+    'that fails to get a %s does not fail the call while the first attempt runs',
     async (_what, failure) => {
       let asked = 0;
       const authorize = () => {

@@ -50,7 +50,7 @@ export interface StreamSettings {
   readonly streamsErrors: boolean;
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
-  /** For `fetch` with a cache: which answers are copied, or read whole before they are handed out. */
+  /** For `fetch` with a cache: which responses are copied while they are read, or read whole first. */
   captureRule: CaptureRule | undefined;
   /** Whether the body has started to arrive. The fields below are set then, for the `Response` of `fetch`. */
   begun: boolean;
