@@ -68,30 +68,27 @@ describe('a hedge', () => {
   test.each([
     ['token', new Error('no token')],
     ['token, with an error of Macadam', new MacadamError('no token', { code: 'MAC_AUTH_TOKEN' })],
-  ])(
-    'that fails to get a %s does not fail the call while the first attempt runs',
-    async (_what, failure) => {
-      let asked = 0;
-      const authorize = () => {
-        if (++asked > 41) throw failure;
-        return { authorization: 'Bearer t' };
-      };
-      const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
-      const set = setUp([...good, slow], { auth: { authorize } });
-      await warmUp(set);
-      const { clock, client, dispatcher } = set;
-      const { attempts } = await clock.runUntil(client.get('/a'));
-      expect(attempts).toMatchObject([
-        { status: 200, durationMs: 300 },
-        { status: undefined, durationMs: 0, startedAtMs: 100 },
-      ]);
-      expect(dispatcher.sent).toHaveLength(41);
-      await expect(clock.runUntil(client.get('/a'))).rejects.toMatchObject({
-        code: expect.stringMatching(/AUTH|REQUEST/),
-      });
-      clock.assertNoTimers();
-    },
-  );
+  ])('that fails to get a %s does not fail the call while the first attempt runs', async (_what, failure) => {
+    let asked = 0;
+    const authorize = () => {
+      if (++asked > 41) throw failure;
+      return { authorization: 'Bearer t' };
+    };
+    const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
+    const set = setUp([...good, slow], { auth: { authorize } });
+    await warmUp(set);
+    const { clock, client, dispatcher } = set;
+    const { attempts } = await clock.runUntil(client.get('/a'));
+    expect(attempts).toMatchObject([
+      { status: 200, durationMs: 300 },
+      { status: undefined, durationMs: 0, startedAtMs: 100 },
+    ]);
+    expect(dispatcher.sent).toHaveLength(41);
+    await expect(clock.runUntil(client.get('/a'))).rejects.toMatchObject({
+      code: expect.stringMatching(/AUTH|REQUEST/),
+    });
+    clock.assertNoTimers();
+  });
 
   test('that cannot connect does not fail the call while the first attempt runs', async () => {
     const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
