@@ -10,6 +10,8 @@ import {
   slidingWindow,
   tokenBucket,
   type Decision,
+  type OverloadedError,
+  type OverloadSignal,
   type RateLimiter,
 } from '../src/index.ts';
 
@@ -28,7 +30,8 @@ const now: Decision = limiter.tryTake('a');
 const later: Promise<Decision> = limiter.take('a', { cost: 2 });
 const headers: Record<string, string> = rateLimitHeaders(now, { legacy: 'x' });
 const length: Promise<number> = createShaper({ ratePerSecond: 1 }).run(async () => 'text'.length);
-void [later, headers, length];
+const signal = (error: OverloadedError): OverloadSignal | undefined => error.signal;
+void [later, headers, length, signal];
 
 // @ts-expect-error -- A limit needs its period.
 tokenBucket({ limit: 1 });

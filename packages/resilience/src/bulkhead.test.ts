@@ -34,7 +34,7 @@ function busy(clock: VirtualClock, options: BulkheadOptions) {
 }
 
 describe('bulkhead', () => {
-  it('refuses at once what finds no place and no room to wait', async () => {
+  it('rejects at once when all places and the queue are full', async () => {
     const clock = virtualClock();
     const { policy, call, end } = busy(clock, { maxConcurrent: 2 });
     const calls = [call('a'), call('b')];
@@ -66,7 +66,7 @@ describe('bulkhead', () => {
     clock.assertNoTimers();
   });
 
-  it('adaptive: serves the oldest first until it has waited half of the longest wait, then the newest', async () => {
+  it('adaptive: serves the oldest first until it has waited half of queueTimeoutMs, then the newest', async () => {
     const clock = virtualClock();
     const { call, end, began } = busy(clock, {
       maxConcurrent: 1,
@@ -83,7 +83,7 @@ describe('bulkhead', () => {
     expect(began).toEqual(['a', 'b', 'e', 'd', 'c']);
   });
 
-  it('serves the most important first, and each priority in its order', async () => {
+  it('serves higher priorities first, and each priority in the configured order', async () => {
     const clock = virtualClock();
     const { call, end, began } = busy(clock, { maxConcurrent: 1, maxQueued: 10 });
     void call('first');
@@ -101,7 +101,7 @@ describe('bulkhead', () => {
     expect(began).toEqual(expected);
   });
 
-  it('an abort frees the place in the queue at once, and the caller hears of it at once', async () => {
+  it('an abort removes a queued call and rejects it at once', async () => {
     const clock = virtualClock();
     const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1 });
     void call('a');
@@ -117,7 +117,7 @@ describe('bulkhead', () => {
     expect(began).toEqual(['a', 'd']);
   });
 
-  it('an abort in flight frees the place at once, though the function goes on', async () => {
+  it('an abort in flight frees the place at once, although the function continues', async () => {
     const clock = virtualClock();
     const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1 });
     const controller = new AbortController();
@@ -134,7 +134,7 @@ describe('bulkhead', () => {
   it.each([
     { name: 'after its queue timeout', queueTimeoutMs: 50, workMs: 1_000, atMs: 50 },
     { name: 'at the deadline of its work', queueTimeoutMs: 1_000, workMs: 30, atMs: 30 },
-  ])('a call leaves the queue $name', async ({ queueTimeoutMs, workMs, atMs }) => {
+  ])('a queued call ends $name', async ({ queueTimeoutMs, workMs, atMs }) => {
     const clock = virtualClock();
     const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1, queueTimeoutMs });
     void call('a');
@@ -160,7 +160,7 @@ describe('bulkhead', () => {
     expect(clock.monotonic()).toBe(100);
   });
 
-  it('50,000 queued calls that end at once do not overflow the stack', async () => {
+  it('50,000 queued calls that end synchronously do not overflow the stack', async () => {
     const clock = virtualClock();
     const count = 50_000;
     const policy = bulkhead({ maxConcurrent: 1, maxQueued: count, clock });
@@ -176,7 +176,7 @@ describe('bulkhead', () => {
     clock.assertNoTimers();
   });
 
-  it('runs each in the context of the caller who waited, not of the one who made room', async () => {
+  it('runs each queued call in the context of its own caller', async () => {
     const clock = virtualClock();
     const policy = bulkhead({ maxConcurrent: 1, maxQueued: 3, clock });
     const storage = new AsyncLocalStorage<string>();
@@ -198,7 +198,7 @@ describe('bulkhead', () => {
     ]);
   });
 
-  it('a call that aborts itself while it starts from the queue is told so, and gives its place back once', async () => {
+  it('a queued call that aborts itself while it starts is cancelled, and frees its place once', async () => {
     const clock = virtualClock();
     const places = bulkhead({ maxConcurrent: 1, maxQueued: 2, clock });
     const limit = timeout({ timeoutMs: 5_000, clock });
@@ -224,7 +224,7 @@ describe('bulkhead', () => {
     clock.assertNoTimers();
   });
 
-  it('may let calls wait without end', async () => {
+  it('allows an infinite queueTimeoutMs', async () => {
     const clock = virtualClock();
     const { call, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1, queueTimeoutMs: Infinity });
     const calls = [call('a'), call('b')];
@@ -234,7 +234,7 @@ describe('bulkhead', () => {
     expect(await Promise.all(calls)).toEqual(['a', 'b']);
   });
 
-  it('says whether calls wait, how many and for how long', () => {
+  it('describe states the queue, its size and its timeout', () => {
     expect(bulkhead({ maxConcurrent: 7 }).describe()).toBe('bulkhead: 7 in flight, none queued');
     expect(bulkhead({ maxQueued: 3, order: 'lifo' }).describe()).toBe(
       'bulkhead: 1000 in flight, 3 queued (lifo) for up to 1000 ms',
@@ -256,7 +256,7 @@ describe('bulkhead', () => {
     ['throws', throwing],
     ['returns', () => 'after that'],
     ['never settles', () => new Promise<never>(() => {})],
-  ])('gives one place back of a queued call that cancels itself as it begins, and then %s', async (_how, end) => {
+  ])('frees one place when a queued call cancels itself as it starts, and then %s', async (_how, end) => {
     const clock = virtualClock();
     const places = bulkhead({ maxConcurrent: 1, maxQueued: 5, clock });
     const first = places.execute(() => clock.sleep(10));

@@ -11,7 +11,7 @@ import { timeout } from './timeout.ts';
 const hang = (): Promise<never> => new Promise<never>(() => {});
 
 describe('a call', () => {
-  it('takes any thenable for a promise, a callable one too', async () => {
+  it('awaits any thenable, also a callable one', async () => {
     const query = Object.assign(() => {}, {
       then: (resolve: (value: string) => unknown) => Promise.resolve(resolve('row')),
     });
@@ -75,7 +75,7 @@ describe('a call', () => {
     expect(fn).not.toHaveBeenCalled();
   });
 
-  it('is cancelled with the work around it, and not by a work that settled', async () => {
+  it('is cancelled with the current work, but not by work that has settled', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const call = runWork({ signal: controller.signal, clock }, () => retry({ clock }).execute(hang));
@@ -83,7 +83,7 @@ describe('a call', () => {
     await expect(call).rejects.toBe('client left');
   });
 
-  it('the context of the function: attempt, a signal that is made once, and onCancel after the fact', async () => {
+  it('the context of the function has the attempt, one signal, and an onCancel that also works after the cancellation', async () => {
     const clock = virtualClock();
     const late = vi.fn();
     const call = timeout({ timeoutMs: 10, clock }).execute(async (context) => {
@@ -111,7 +111,7 @@ describe('a call', () => {
 });
 
 describe('the context of each caller', () => {
-  it('is kept when a timer, or another caller who makes room, starts the next try', async () => {
+  it('is preserved when a timer or another call starts the next attempt', async () => {
     const clock = virtualClock();
     const storage = new AsyncLocalStorage<string>();
     const guarded = pipeline(
@@ -139,7 +139,7 @@ describe('the context of each caller', () => {
     clock.assertNoTimers();
   });
 
-  it('does not leak into whoever awaits the call', async () => {
+  it('does not leak into code that awaits the call', async () => {
     const clock = virtualClock();
     const storage = new AsyncLocalStorage<string>();
     const call = storage.run('inside', () => retry({ clock }).execute(async () => storage.getStore()));

@@ -11,20 +11,20 @@ describe('fallback', () => {
     { name: 'undefined', value: undefined, expected: undefined },
     { name: 'a function of the outcome', value: (one: { error: Error }) => one.error.message, expected: 'down' },
     { name: 'an asynchronous function', value: async () => 'later', expected: 'later' },
-  ])('answers with $name when all has failed', async ({ value, expected }) => {
+  ])('returns $name when everything has failed', async ({ value, expected }) => {
     const policy = fallback({ value });
     expect(await policy.execute(() => Promise.reject(down))).toBe(expected);
     expect(await policy.execute(() => 'well')).toBe('well');
     expect(policy.stats()).toEqual({ used: 1 });
   });
 
-  it('replaces what fallbackIf says, values too', async () => {
+  it('replaces the outcomes that fallbackIf selects, also values', async () => {
     const policy = fallback({ value: [], fallbackIf: (one) => one.ok && one.value === null });
     expect(await policy.execute(() => null)).toEqual([]);
     await expect(policy.execute(() => Promise.reject(down))).rejects.toBe(down);
   });
 
-  it('fails with what the fallback itself throws', async () => {
+  it('fails with the error that the fallback throws', async () => {
     const broken = new Error('broken');
     for (const value of [
       () => Promise.reject(broken),
@@ -36,7 +36,7 @@ describe('fallback', () => {
     }
   });
 
-  it('stands in for a timeout inside of it, and never for a caller who left', async () => {
+  it('replaces a timeout inside it, but not an abort by the caller', async () => {
     const clock = virtualClock();
     const guarded = pipeline(fallback({ value: 'stale', clock }), timeout({ timeoutMs: 50, clock }));
     const hang = (): Promise<never> => new Promise<never>(() => {});
@@ -47,7 +47,7 @@ describe('fallback', () => {
     await expect(call).rejects.toBe('left');
   });
 
-  it('an abort while the fallback is being made rejects at once', async () => {
+  it('an abort during an asynchronous fallback rejects at once', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const made = vi.fn(() => clock.sleep(1_000).then(() => 'late'));
@@ -59,7 +59,7 @@ describe('fallback', () => {
     await clock.advance(1_000);
   });
 
-  it('refuses to be made without a value', () => {
+  it('requires a value', () => {
     expect(() => fallback({} as never)).toThrow(expect.objectContaining({ path: 'fallback.value' }));
   });
 });

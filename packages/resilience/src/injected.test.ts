@@ -26,8 +26,8 @@ const makers: Readonly<Record<string, (clock: Clock) => unknown>> = {
   timeout: (clock) => timeout({ timeoutMs: 5, clock }),
 };
 
-describe('the clock that is handed in', () => {
-  it.each(Object.entries(makers))('%s refuses what is none when it is made, not when it is needed', (name, make) => {
+describe('the option clock', () => {
+  it.each(Object.entries(makers))('%s rejects an invalid clock when it is created', (name, make) => {
     for (const clock of [null, Date, { now: () => 0 }]) {
       expect(() => make(clock as never)).toThrow(
         expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `${name}.clock` }),
@@ -36,11 +36,11 @@ describe('the clock that is handed in', () => {
   });
 });
 
-describe('the dice that are handed in', () => {
+describe('the option random', () => {
   it.each([
     ['retry', () => retry({ random: 0.5 as never })],
     ['circuitBreaker', () => circuitBreaker({ random: 0.5 as never })],
-  ])('%s refuses what is no function', (name, make) => {
+  ])('%s rejects anything but a function', (name, make) => {
     expect(make).toThrow(expect.objectContaining({ path: `${name}.random` }));
   });
 });

@@ -7,7 +7,7 @@ let collector: MetricsCollector;
 beforeAll(() => void (collector = startMetricsCollector()));
 afterAll(() => collector.close());
 
-test('a collector reads what the policies have counted', async () => {
+test('a metrics collector reads the counts of policies', async () => {
   const clock = virtualClock();
   const orders = standardPipeline({
     name: 'orders-db',
@@ -33,7 +33,7 @@ test('a collector reads what the policies have counted', async () => {
   expect(points['macadam.bulkhead.in_flight{orders-db}']).toBe(0);
 });
 
-test('policies of one name are added up, and the worst of their states is told', async () => {
+test('sums up policies with one name, and reports the worst of their states', async () => {
   const clock = virtualClock();
   const [first, second] = ['a', 'b'].map(() => circuitBreaker({ name: 'twin', clock }));
   await first?.execute(() => 1);
@@ -44,7 +44,7 @@ test('policies of one name are added up, and the worst of their states is told',
   expect(points['macadam.circuit_breaker.state{twin}']).toBe(3);
 });
 
-test('a million names make no more series than the cap', async () => {
+test('a million names do not exceed the maximum number of series', async () => {
   const breakers = circuitBreakers({ clock: virtualClock(), maxKeys: 5_000 });
   for (let i = 0; i < 5_000; i++) breakers.for(`host-${i}`);
   const points = await collector.collect();

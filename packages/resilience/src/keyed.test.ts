@@ -15,7 +15,7 @@ function made(options: KeyedOptions = {}) {
 }
 
 describe('Keyed', () => {
-  it('makes one object a key', () => {
+  it('creates one object per key', () => {
     const { keyed, keys, held } = made();
     const a = keyed.for('a');
     expect(keyed.for('b')).not.toBe(a);
@@ -25,7 +25,7 @@ describe('Keyed', () => {
     expect(held()).toEqual(['b', 'a']);
   });
 
-  it('full, gives up the key that was not asked for the longest', () => {
+  it('evicts the least recently used key when full', () => {
     const { keyed, keys, held } = made({ maxKeys: 2 });
     for (const key of ['a', 'b', 'a', 'c']) keyed.for(key);
     expect(held()).toEqual(['a', 'c']);
@@ -42,7 +42,7 @@ describe('Keyed', () => {
     expect(held()[0]).toBe('1');
   });
 
-  it('forgets a key that was not asked for as long as it may idle, and not a moment sooner', async () => {
+  it('evicts a key exactly after idleMs', async () => {
     const { clock, keyed, held } = made({ idleMs: 100 });
     keyed.for('a');
     keyed.for('b');
@@ -59,7 +59,7 @@ describe('Keyed', () => {
     expect(held(), 'several at once').toEqual(['d']);
   });
 
-  it('makes anew what had idled for too long, ten minutes by default', async () => {
+  it('creates a new object after ten idle minutes by default', async () => {
     const { clock, keyed } = made();
     const a = keyed.for('a');
     await clock.advance(599_999);
@@ -68,7 +68,7 @@ describe('Keyed', () => {
     expect(keyed.for('a')).not.toBe(a);
   });
 
-  it('sets no timer, and may keep keys for ever', async () => {
+  it('sets no timer, and allows an infinite idleMs', async () => {
     const { clock, keyed } = made({ idleMs: Infinity });
     const a = keyed.for('a');
     expect(clock.pendingTimers).toBe(0);

@@ -33,7 +33,7 @@ function everyMs(clock: VirtualClock, ms: number) {
 }
 
 describe('paced', () => {
-  it('begins each try of a retry in its turn, and tells how it ended', async () => {
+  it('starts each attempt of a retry in its turn, and settles the turn with the outcome', async () => {
     const clock = virtualClock();
     const { pacer, settled, wishes } = everyMs(clock, 100);
     const policy = pipeline(
@@ -66,7 +66,7 @@ describe('paced', () => {
     ]);
   });
 
-  it('a call that runs out of time while it waits leaves the queue, and one that is at work gives its turn back', async () => {
+  it('a timeout aborts a waiting attempt, and settles the turn of a running one', async () => {
     const clock = virtualClock();
     const { pacer, settled } = everyMs(clock, 500);
     const policy = pipeline(timeout({ timeoutMs: 100, clock }), paced({ pacer, clock }));
@@ -78,7 +78,7 @@ describe('paced', () => {
     clock.assertNoTimers();
   });
 
-  it('gives a turn back that comes too late, from a pacer that does not listen', async () => {
+  it('settles a turn that comes after the attempt was cancelled', async () => {
     const clock = virtualClock();
     const settled: unknown[] = [];
     const deaf: Pacer = { acquire: () => clock.sleep(200).then(() => ({ settle: (one) => void settled.push(one) })) };
@@ -115,7 +115,7 @@ describe('paced', () => {
     ['null', () => null],
     ['what is no turn', () => ({})],
     ['a promise of nothing', async () => undefined],
-  ])('a pacer that answers with %s fails the try, and leaves no place taken', async (_what, acquire) => {
+  ])('a pacer that returns %s fails the attempt, and leaves no turn open', async (_what, acquire) => {
     const clock = virtualClock();
     const policy = pipeline(
       bulkhead({ maxConcurrent: 1, clock }),
@@ -130,7 +130,7 @@ describe('paced', () => {
     clock.assertNoTimers();
   });
 
-  it('a thenable that answers twice gives one turn, and one that cannot be asked fails the try', async () => {
+  it('a thenable that settles twice gives one turn, and one whose then throws fails the attempt', async () => {
     const turn = { settle() {} };
     const twice = {
       then(answer: (one: unknown) => void) {
@@ -157,7 +157,7 @@ describe('paced', () => {
     ['throws', throwing],
     ['returns', () => 'after that'],
     ['never settles', () => new Promise<never>(() => {})],
-  ])('a try that cancels its call as it begins, and then %s, gives back everything once', async (_how, end) => {
+  ])('an attempt that cancels its call as it starts, and then %s, settles its turn once', async (_how, end) => {
     const clock = virtualClock();
     const { pacer, settled } = everyMs(clock, 10);
     const policy = pipeline(
@@ -189,7 +189,7 @@ describe('paced', () => {
     clock.assertNoTimers();
   });
 
-  it('a pacer that throws when it is told keeps no call from ending', async () => {
+  it('an error of settle does not prevent the call from ending', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const pacer: Pacer = {
       acquire: () => ({
@@ -202,7 +202,7 @@ describe('paced', () => {
     expect((await warned).message).toBe('of no consequence');
   });
 
-  it('stands inside of a retry and outside of what guards a try', () => {
+  it('must be inside a retry, and outside the policies of an attempt', () => {
     const pacer: Pacer = { acquire: () => ({ settle() {} }) };
     expect(() => pipeline(paced({ pacer }), retry())).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
     expect(() => paced({ pacer: {} as Pacer })).toThrow(expect.objectContaining({ path: 'paced.pacer.acquire' }));

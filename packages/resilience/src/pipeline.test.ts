@@ -55,13 +55,13 @@ describe('pipeline', () => {
     { names: 'timeout timeout', path: 'pipeline[1]', reason: /apart from another timeout/ },
     { names: 'retry retry', path: 'pipeline[1]', reason: /given once/ },
     { names: 'breaker breaker', path: 'pipeline[1]', reason: /given once/ },
-  ])('$names: refused at $path, with the reason', ({ names, path, reason }) => {
+  ])('rejects the order "$names" at $path, with the reason', ({ names, path, reason }) => {
     const compose = () => composed(names);
     expect(compose).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
     expect(compose).toThrow(reason);
   });
 
-  it('refuses two clocks, no policy, and what is no policy of this package', () => {
+  it('rejects two clocks, no policies, and policies of other packages', () => {
     expect(() => pipeline(timeout({ timeoutMs: 1, clock }), retry())).toThrow(
       expect.objectContaining({ path: 'pipeline[1].clock' }),
     );
@@ -71,7 +71,7 @@ describe('pipeline', () => {
     }
   });
 
-  it('knows which timeout limits the call and which the try', async () => {
+  it('distinguishes the timeouts of the call and of the attempt', async () => {
     const own = virtualClock();
     const guarded = pipeline(
       timeout({ timeoutMs: 1_000, clock: own }),
@@ -99,7 +99,7 @@ describe('pipeline', () => {
     expect(await own.runUntil(call)).toBe('ok');
   });
 
-  it('describes itself in words', () => {
+  it('describes its policies in order', () => {
     expect(standardPipeline({ name: 'db', timeoutMs: 2_000, attemptTimeoutMs: 500 }).describe()).toMatchInlineSnapshot(`
       "1. bulkhead: 1000 in flight, none queued
       2. timeout: 2000 ms

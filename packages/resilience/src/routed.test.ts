@@ -21,7 +21,7 @@ function setUp() {
 }
 
 describe('routed', () => {
-  it('guards each try with the policy of where it goes', async () => {
+  it('runs each attempt under the policy of its route', async () => {
     const { clock, breakers, policy } = setUp();
     const went: string[] = [];
     let host = '';
@@ -40,7 +40,7 @@ describe('routed', () => {
     expect(breakers.for('a').admits).toBe(true);
   });
 
-  it('moves on to a place that asked for nothing without the wait that another asked for, and keeps it for going back', async () => {
+  it('moves on to another endpoint without the Retry-After of the first, and keeps that for going back', async () => {
     const { clock, policy } = setUp();
     const untried = ['b'];
     const route = { next: () => undefined, movesOn: () => untried.pop() !== undefined };
@@ -55,14 +55,14 @@ describe('routed', () => {
     expect(at).toEqual([0, 1, 700]);
   });
 
-  it('lets the limit of a try hold inside', async () => {
+  it('applies the timeout of the attempt inside', async () => {
     const { clock, breakers, policy } = setUp();
     const call = policy.execute(() => new Promise(() => {}), { route: { next: () => breakers.for('a') } });
     await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
     clock.assertNoTimers();
   });
 
-  it('changes nothing without a route, or where the route names no policy', async () => {
+  it('passes through without a route or a policy of the route', async () => {
     const { policy } = setUp();
     expect(await policy.execute(() => 1)).toBe(1);
     expect(await policy.execute(() => 2, { route: { next: () => undefined } })).toBe(2);

@@ -5,7 +5,7 @@ import { singleFlight } from './single-flight.ts';
 import { timeout } from './timeout.ts';
 
 describe('singleFlight', () => {
-  it('makes one run of concurrent calls for a key, and a new one afterwards', async () => {
+  it('combines concurrent calls for a key into one run, and starts a new one afterwards', async () => {
     const clock = virtualClock();
     const flights = singleFlight();
     const load = vi.fn(() => clock.sleep(10).then(() => load.mock.calls.length));
@@ -16,7 +16,7 @@ describe('singleFlight', () => {
     expect(flights.stats()).toEqual({ inFlight: 0, runs: 3, joined: 2 });
   });
 
-  it('shares a failure, a synchronous one too, and forgets it', async () => {
+  it('shares a failure, also a synchronous one, but does not keep it', async () => {
     const flights = singleFlight();
     const down = new Error('down');
     const failing = (): never => {
@@ -30,7 +30,7 @@ describe('singleFlight', () => {
     expect(await flights.run('a', () => 'well')).toBe('well');
   });
 
-  it('undici PR #5673: an abort settles that waiter and leaves the others', async () => {
+  it('undici PR #5673: an abort rejects only its own caller', async () => {
     const clock = virtualClock();
     const flights = singleFlight();
     const controller = new AbortController();
@@ -47,7 +47,7 @@ describe('singleFlight', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
   });
 
-  it('cancels the work when the last waiter has left, and the next caller starts anew', async () => {
+  it('cancels the run when the last caller has left, and the next call starts a new one', async () => {
     const clock = virtualClock();
     const flights = singleFlight();
     const [a, b] = [new AbortController(), new AbortController()];
@@ -71,7 +71,7 @@ describe('singleFlight', () => {
     expect(flights.size).toBe(0);
   });
 
-  it('keys that look alike do not meet, and one that has aborted before runs nothing', async () => {
+  it('keeps similar keys apart, and runs nothing when the signal has already aborted', async () => {
     const flights = singleFlight();
     const keys = ['__proto__', 'constructor', 'a:b', 'a'];
     expect(await Promise.all(keys.map((key) => flights.run(key, () => key)))).toEqual(keys);
@@ -83,7 +83,7 @@ describe('singleFlight', () => {
   it.each([
     { how: 'is cancelled', cancelled: true, timeoutMs: undefined },
     { how: 'is out of time', cancelled: false, timeoutMs: 5 },
-  ])('the others have their answer when the work of who came first $how', async ({ cancelled, timeoutMs }) => {
+  ])('other callers get the result when the work of the first caller $how', async ({ cancelled, timeoutMs }) => {
     const clock = virtualClock();
     const flights = singleFlight();
     const controller = new AbortController();
@@ -104,7 +104,7 @@ describe('singleFlight', () => {
     [{ signal: 5 }, 'singleFlight.run.signal'],
     [{ signal: null }, 'singleFlight.run.signal'],
     [{ singal: undefined }, 'singleFlight.run.singal'],
-  ])('takes no options such as %j', (options, path) => {
+  ])('rejects options such as %j', (options, path) => {
     const flights = singleFlight();
     expect(() => flights.run('a', () => 1, options as never)).toThrow(expect.objectContaining({ path }));
     expect(flights.stats()).toEqual({ inFlight: 0, runs: 0, joined: 0 });

@@ -72,11 +72,11 @@ describe('standardPipeline', () => {
     { timeoutMs: 1_000 },
     { attemptTimeoutMs: 5_000, circuitBreaker: { trip: [failureRate({ windowMs: 10_000 })] } },
     { timeoutMs: 1_001, retry: { backoff: constant({ delayMs: 500 }) } },
-  ])('accepts what just fits: %j', (options) => {
+  ])('accepts options at the limit: %j', (options) => {
     expect(() => standardPipeline(options)).not.toThrow();
   });
 
-  it('of timeouts alone keeps the limit of an attempt', async () => {
+  it('keeps only the timeout of the attempt when nothing is between both', async () => {
     const clock = virtualClock();
     const limits = { timeoutMs: 30_000, attemptTimeoutMs: 500, clock };
     const guarded = standardPipeline({ ...limits, retry: false, circuitBreaker: false });
@@ -85,7 +85,7 @@ describe('standardPipeline', () => {
     expect(clock.monotonic()).toBe(500);
   });
 
-  it('gives the breaker a lease of an attempt and a second, so that hung probes do not wedge it', async () => {
+  it('gives probes a lease of attemptTimeoutMs plus a second, so that hung ones do not block the breaker', async () => {
     const clock = virtualClock();
     const guarded = standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500, clock, random: () => 0.5 });
     const hang = (): Promise<never> => new Promise<never>(() => {});

@@ -10,7 +10,7 @@ const hang = (): Promise<never> => new Promise<never>(() => {});
 const fixed = (delayMs: number) => ({ budget: false, backoff: constant({ delayMs }) }) as const;
 
 describe('timeout', () => {
-  it('ends a call whose function ignores its signal, at the moment the time is up', async () => {
+  it('rejects on time although the function ignores its signal', async () => {
     const clock = virtualClock();
     const policy = timeout({ timeoutMs: 250, clock });
     const call = policy.execute(hang);
@@ -25,7 +25,7 @@ describe('timeout', () => {
     clock.assertNoTimers();
   });
 
-  it('aborts the signal of the try, with the very error the caller gets', async () => {
+  it('aborts the signal of the attempt with the error that the caller gets', async () => {
     const clock = virtualClock();
     let reason: unknown;
     const call = timeout({ timeoutMs: 250, clock }).execute(({ signal }) => {
@@ -36,7 +36,7 @@ describe('timeout', () => {
     expect(settled.status === 'rejected' && settled.reason).toBe(reason);
   });
 
-  it('tells onCancel, and a listener that throws does not keep the call from ending, nor those behind it', async () => {
+  it('calls onCancel; a listener that throws does not prevent this or other calls from ending', async () => {
     const clock = virtualClock();
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const policy = timeout({ timeoutMs: 250, clock });
@@ -60,7 +60,7 @@ describe('timeout', () => {
     expect(warned).toHaveBeenCalledWith(expect.objectContaining({ message: 'my bug' }));
   });
 
-  it('gives the shorter of its limit and the deadline of the current work', async () => {
+  it('applies the shorter of its limit and the deadline of the current work', async () => {
     const clock = virtualClock();
     const call = runWork({ timeoutMs: 100, clock }, () => timeout({ timeoutMs: 250, clock }).execute(hang));
     await expect(clock.runUntil(call)).rejects.toMatchObject({ timeoutMs: 100 });
@@ -78,7 +78,7 @@ describe('timeout', () => {
     expect(fn).not.toHaveBeenCalled();
   });
 
-  it('swallows what an abandoned function does later', async () => {
+  it('ignores what an abandoned function does later', async () => {
     const clock = virtualClock({ settle: 'eventLoop' });
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
@@ -95,7 +95,7 @@ describe('timeout', () => {
     }
   });
 
-  it('a call may bring its own limit', async () => {
+  it('a call can override the limit', async () => {
     const clock = virtualClock();
     const policy = timeout({ timeoutMs: 250, clock });
     await expect(clock.runUntil(policy.execute(hang, { timeoutMs: 40 }))).rejects.toMatchObject({ timeoutMs: 40 });
@@ -116,8 +116,8 @@ describe('timeout', () => {
   });
 });
 
-describe('two timeouts around and inside of a retry', () => {
-  it('ofetch #21: each try is limited, and a total timeout bounds them and the waits', async () => {
+describe('two timeouts, around and inside a retry', () => {
+  it('ofetch #21: each attempt is limited, and a total timeout bounds attempts and waits', async () => {
     const clock = virtualClock();
     const starts: number[] = [];
     const guarded = pipeline(
@@ -135,7 +135,7 @@ describe('two timeouts around and inside of a retry', () => {
     clock.assertNoTimers();
   });
 
-  it('axios-retry #21, retry-axios #138: the last try gets only the time that is left', async () => {
+  it('axios-retry #21, retry-axios #138: the last attempt gets only the time that is left', async () => {
     const clock = virtualClock();
     const guarded = pipeline(
       timeout({ timeoutMs: 230, clock }),
@@ -154,7 +154,7 @@ describe('two timeouts around and inside of a retry', () => {
     expect(settled).toMatchObject({ reason: { code: 'MAC_ATTEMPTS_EXHAUSTED', reason: 'deadline' } });
   });
 
-  it('a call that runs out of time within a try says which tries had failed', async () => {
+  it('a call that times out during an attempt lists the attempts that had failed', async () => {
     const clock = virtualClock();
     const guarded = pipeline(
       timeout({ timeoutMs: 250, clock }),
@@ -170,7 +170,7 @@ describe('two timeouts around and inside of a retry', () => {
     expect(error).toMatchObject({ attempts: [expect.objectContaining({ attempt: 1, error: failure })] });
   });
 
-  it('a fresh signal for each try: the timeout of the first does not abort the second (ofetch 2 alpha)', async () => {
+  it('a new signal for each attempt: the timeout of the first does not abort the second (ofetch 2 alpha)', async () => {
     const clock = virtualClock();
     const guarded = pipeline(retry({ clock, ...fixed(50) }), timeout({ timeoutMs: 100, clock }));
     const signals: AbortSignal[] = [];
@@ -200,7 +200,7 @@ describe('what the error of a timeout says', () => {
     });
   });
 
-  it('names the attempt inside of a retry', async () => {
+  it('names the attempt inside a retry', async () => {
     const clock = virtualClock();
     const guarded = pipeline(retry({ maxAttempts: 1, clock }), timeout({ timeoutMs: 100, clock }));
     await expect(clock.runUntil(guarded.execute(hang))).rejects.toThrow('The attempt took longer than 100 ms');
@@ -227,7 +227,7 @@ describe('wasCutShort', () => {
     expect(wasCutShort(reason)).toBe(cut);
   });
 
-  it('is nothing that other values are', () => {
+  it('is false for other values', () => {
     for (const value of [undefined, null, 'late', new Error('late')]) expect(wasCutShort(value)).toBe(false);
   });
 });

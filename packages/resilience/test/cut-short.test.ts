@@ -24,7 +24,7 @@ test.each([
   expect(breaker.state).toBe(state);
 });
 
-test('nothing is started when the deadline of the work has passed, whatever the policy', async () => {
+test('no policy starts anything after the deadline of the work', async () => {
   const clock = virtualClock();
   const fn = vi.fn(() => 'late');
   for (const policy of [retry({ clock }), circuitBreaker({ clock }), timeout({ timeoutMs: 100, clock })]) {
@@ -38,7 +38,7 @@ test('nothing is started when the deadline of the work has passed, whatever the 
   expect(fn).not.toHaveBeenCalled();
 });
 
-test('an error that tells of attempts tells what each failed of', async () => {
+test('the JSON of an error with attempts has the failure of each', async () => {
   const clock = virtualClock();
   const call = retry({ clock, maxAttempts: 2 }).execute(() => Promise.reject(new Error('refused')));
   const error = await clock.runUntil(call.catch((caught: unknown) => caught));
@@ -49,7 +49,7 @@ test('an error that tells of attempts tells what each failed of', async () => {
   ]);
 });
 
-test('errors that are the cause of each other are told to a depth', () => {
+test('the JSON of nested causes ends at a depth', () => {
   const [a, b] = [new TimeoutError('a', 1), new TimeoutError('b', 1)];
   a.cause = b;
   b.cause = a;

@@ -45,7 +45,7 @@ async function made(run: () => Promise<void>): Promise<{ controllers: number; li
   return count;
 }
 
-it('1,000 calls that succeed make no AbortController and no listener, and one timer a time limit', async () => {
+it('1,000 successful calls create no AbortController and no listener, and one timer per time limit', async () => {
   const clock = countingClock();
   const guarded = standardPipeline({ clock });
   const count = await made(async () => {
@@ -56,7 +56,7 @@ it('1,000 calls that succeed make no AbortController and no listener, and one ti
   expect(clock.timers).toBeLessThanOrEqual(2);
 });
 
-it('an AbortController is made only for the call that reads its signal', async () => {
+it('an AbortController is created only for a call that reads its signal', async () => {
   const guarded = standardPipeline({ clock: countingClock() });
   const count = await made(async () => {
     for (let i = 0; i < 100; i++) {
@@ -66,7 +66,7 @@ it('an AbortController is made only for the call that reads its signal', async (
   expect(count).toEqual({ controllers: 10, listeners: 0 });
 });
 
-it('calls in flight together share the timer too', async () => {
+it('concurrent calls share the timer, too', async () => {
   const clock = countingClock();
   const guarded = pipeline(
     timeout({ timeoutMs: 30_000, clock }),
@@ -77,7 +77,7 @@ it('calls in flight together share the timer too', async () => {
   expect(clock.timers).toBeLessThanOrEqual(2);
 });
 
-it('a refusal of an open circuit sets no timer and makes no controller', async () => {
+it('a rejection by an open circuit sets no timer and creates no AbortController', async () => {
   const clock = countingClock();
   const guarded = standardPipeline({ clock, retry: false });
   for (let i = 0; i < 5; i++) await guarded.execute(() => Promise.reject(new Error('down'))).catch(() => {});

@@ -12,7 +12,7 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-describe('a signal that outlives its calls', () => {
+describe('a signal that outlives its calls gets no listener that stays', () => {
   it(
     'a million calls on one signal: a listener for each in flight at most, and a flat heap',
     { timeout: 120_000 },
@@ -40,7 +40,7 @@ describe('a signal that outlives its calls', () => {
     },
   );
 
-  it('also when the signal is that of the current work, and when calls fail', async () => {
+  it('with the signal of the current work, and with failing calls', async () => {
     const { signal } = new AbortController();
     const guarded = standardPipeline({ name: 'leak', retry: false, circuitBreaker: false });
     await runWork({ signal, timeoutMs: 60_000 }, async () => {
@@ -55,7 +55,7 @@ describe('a signal that outlives its calls', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('nor does a single flight keep a listener or a key', async () => {
+  it('with a single flight, which keeps no key either', async () => {
     const { signal } = new AbortController();
     const flights = singleFlight();
     for (let i = 0; i < 1_000; i++) {

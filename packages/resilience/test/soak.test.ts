@@ -154,7 +154,7 @@ async function soak(seed: number, withHedge: boolean): Promise<void> {
 const failedBefore: readonly number[] = [];
 const sample: readonly number[] = Array.from({ length: 60 }, (_, i) => 1_000 + i);
 
-describe('every interleaving keeps the promises', () => {
+describe('every interleaving keeps the invariants', () => {
   it.each([...failedBefore, ...sample])('seed %d', async (seed) => {
     await soak(seed, false);
   });

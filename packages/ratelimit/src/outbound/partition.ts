@@ -38,8 +38,8 @@ class GrantedTurn implements OutboundTurn {
 }
 
 /**
- * The requests that share one quota of a server: what is known about the quota, and the queue for it. A request is sent
- * when three conditions hold: no pause that the server asked for (`Retry-After`), the quota that it announced
+ * The requests that share one quota of a server: what is known about the quota, and the queue for it. The next request
+ * is sent when three things permit it: the pause that the server asked for (`Retry-After`), the quota that it announced
  * (`ServerQuota`), and the rate found from its throttling (`CubicRate`).
  */
 export class Partition {

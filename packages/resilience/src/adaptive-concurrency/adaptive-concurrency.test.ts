@@ -5,7 +5,7 @@ import { adaptiveConcurrency } from './adaptive-concurrency.ts';
 import { WindowedLimit } from './windowed-limit.ts';
 
 describe('adaptiveConcurrency', () => {
-  it('admits its limit at once, and refuses the next', async () => {
+  it('admits calls up to the limit, and rejects the next', async () => {
     const clock = virtualClock();
     const policy = adaptiveConcurrency({ initial: 5, clock });
     const calls = Array.from({ length: 5 }, () => policy.execute(() => clock.sleep(10)));
@@ -63,12 +63,12 @@ describe.each(['gradient2', 'aimd'] as const)('WindowedLimit with %s', (algorith
     return limit.value;
   };
 
-  it('does not refuse the many for the one in hundreds that times out', () => {
+  it('keeps the limit when one call in hundreds times out', () => {
     expect(afterMinute(500)).toBeGreaterThan(25);
     expect(afterMinute(100)).toBeGreaterThan(20);
   });
 
-  it('falls to its minimum when a twentieth is dropped', () => {
+  it('falls to the minimum when a twentieth of the calls is dropped', () => {
     expect(afterMinute(20)).toBe(4);
     expect(afterMinute(1)).toBe(4);
   });

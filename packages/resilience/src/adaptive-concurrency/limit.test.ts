@@ -42,19 +42,19 @@ describe('gradient2, as Netflix publishes it', () => {
     expect(next.limit).toBeCloseTo(20 * 0.8 + (20 * ((1.5 * longMs) / 200) + 4) * 0.2, 10);
   });
 
-  it('warms its long average up over ten samples, then forgets slowly', () => {
+  it('averages the first ten samples, then decays slowly', () => {
     let state: Gradient2State = { limit: 20, longMs: 0, samples: 0 };
     for (const ms of [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]) state = gradient2(state, sample(ms, 1), bounds);
     expect(state).toMatchObject({ longMs: 55, samples: 10 });
     expect(gradient2(state, sample(55 + 601, 1), bounds).longMs).toBeCloseTo(55 + 2, 10);
   });
 
-  it('lets the memory of a slow time fade faster when calls are twice as fast', () => {
+  it('lets the long average decay faster when calls are more than twice as fast', () => {
     const longMs = (100 * (1 - k) + 10 * k) * 0.95;
     expect(gradient2(steady, sample(10, 20), bounds).longMs).toBeCloseTo(longMs, 10);
   });
 
-  it('does not when they are exactly that fast, or slower', () => {
+  it('does not when they are exactly twice as fast, or slower', () => {
     const even: Gradient2State = { limit: 20, longMs: 20, samples: 0 };
     expect(gradient2(even, sample(10, 20), bounds).longMs).toBe(10);
     const twice: Gradient2State = { limit: 20, longMs: 300, samples: 1 };
@@ -68,7 +68,7 @@ describe('gradient2, as Netflix publishes it', () => {
     expect(gradient2({ ...steady, limit }, at, { min: 4, max: 200 }).limit).toBe(next);
   });
 
-  it('keeps within its bounds, and a number, whatever is measured', () => {
+  it('stays a number within its bounds, whatever is measured', () => {
     const one = fc.record({
       durationMs: fc.double({ min: 0.1, max: 1e6, noNaN: true }),
       inFlight: fc.nat({ max: 300 }),

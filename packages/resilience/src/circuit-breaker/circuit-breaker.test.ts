@@ -39,7 +39,7 @@ async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> 
 }
 
 describe('circuitBreaker', () => {
-  it('goes through closed, open, half open and closed, and tells of each change once', async () => {
+  it('goes through closed, open, half open and closed, and reports each change once', async () => {
     const { clock, breaker, changes } = made();
     await failTimes(breaker, 3);
     expect(breaker.state).toBe('open');
@@ -59,7 +59,7 @@ describe('circuitBreaker', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('doubles its open time while it keeps failing, and starts anew once it has closed', async () => {
+  it('doubles its open time while probes fail, and resets it once closed', async () => {
     const { clock, breaker } = made();
     const openFor: unknown[] = [];
     const trip = async (failures: number): Promise<void> => {
@@ -107,7 +107,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe(opens ? 'open' : 'closed');
   });
 
-  it('asks classify, for values too; one that throws ends the call and is neutral', async () => {
+  it('calls classify, also for values; if it throws, the call fails and counts as neutral', async () => {
     const { breaker } = made({
       classify: (outcome) => {
         if (!outcome.ok) return 'neutral';
@@ -121,7 +121,7 @@ describe('circuitBreaker', () => {
     expect(breaker.stats()).toMatchObject({ state: 'open', neutral: 6, failures: 3 });
   });
 
-  it('isolate refuses all, with no time to come back, until reset', async () => {
+  it('isolate rejects all calls without retryAfterMs, until reset', async () => {
     const { clock, breaker, changes } = made();
     breaker.isolate();
     await clock.advance(3_600_000);
@@ -133,7 +133,7 @@ describe('circuitBreaker', () => {
     expect(changes).toEqual(['closed > isolated', 'isolated > closed']);
   });
 
-  it('halfOpen ends the open time, and nothing else', async () => {
+  it('halfOpen only ends the open time', async () => {
     const { breaker, changes } = made();
     breaker.halfOpen();
     await failTimes(breaker, 3);
@@ -152,7 +152,7 @@ describe('circuitBreaker', () => {
     expect(breaker.stats()).toMatchObject({ state: 'isolated', successes: 0 });
   });
 
-  it('reset forgets what was counted', async () => {
+  it('reset clears the counts', async () => {
     const { breaker } = made();
     await failTimes(breaker, 2);
     breaker.reset();
@@ -162,7 +162,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('a listener that throws becomes a warning, and changes nothing', async () => {
+  it('an error of onStateChange becomes a warning, and changes nothing', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { breaker } = made({
       onStateChange: () => {
@@ -210,7 +210,7 @@ describe('circuitBreaker', () => {
       error: new AttemptsExhaustedError('maxAttempts', [], new RangeError('secret of ann')),
       told: 'RangeError',
     },
-  ])('a refusal tells the last failure, of others by no more than $name', async ({ error, told }) => {
+  ])('CircuitOpenError names the last failure, of other errors only $name', async ({ error, told }) => {
     const { breaker } = made();
     for (let i = 0; i < 3; i++) await fail(breaker, error);
     const refusal: unknown = await breaker.execute(() => 1).catch((caught: unknown) => caught);
@@ -221,14 +221,14 @@ describe('circuitBreaker', () => {
     expect(await breaker.execute(() => 1).catch((caught: unknown) => caught)).not.toHaveProperty('lastFailure');
   });
 
-  it('tells the listener why', async () => {
+  it('passes the reason to onStateChange', async () => {
     const seen: StateChange[] = [];
     const { breaker } = made({ onStateChange: (change) => seen.push(change) });
     await failTimes(breaker, 3);
     expect(seen).toEqual([{ name: 'db', from: 'closed', to: 'open', reason: '3 failures in a row' }]);
   });
 
-  it('tells why of each change that its life can bring', async () => {
+  it('has a reason for every possible change', async () => {
     const reasons: string[] = [];
     const { clock, breaker } = made({ onStateChange: ({ to, reason }) => reasons.push(`${to}: ${reason}`) });
     await failTimes(breaker, 3);
@@ -249,7 +249,7 @@ describe('circuitBreaker', () => {
     ]);
   });
 
-  it('warns of nothing when nobody listens, and of what a listener throws even when it is no error', async () => {
+  it('warns only of what a listener throws, also of values that are no errors', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const silent = circuitBreaker({ trip: [consecutiveFailures({ count: 1 })] });
     await failTimes(silent, 1);
@@ -276,7 +276,7 @@ describe('circuitBreaker', () => {
       'MAC_OVERLOADED',
       'MAC_RATE_LIMITED',
     ].map((code) => ({ name: code, error: new MacadamError('here', { code }) })),
-  ])('$name neither ends a run of failures nor adds to it', async ({ error }) => {
+  ])('$name neither ends nor extends failures in a row', async ({ error }) => {
     const { breaker } = made();
     await failTimes(breaker, 2);
     await fail(breaker, error);
@@ -285,7 +285,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('a classifier that throws, and a limit cut short, leave a run of failures as it is', async () => {
+  it('an error of classify, and a timeout that was cut short, do not change the failures in a row', async () => {
     const { clock, breaker } = made({
       classify: ({ ok }) => {
         if (ok) throw new RangeError('my bug');
@@ -302,7 +302,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('hands its classifier the outcome, the attempt and the duration', async () => {
+  it('passes the outcome, the attempt and the duration to classify', async () => {
     const outcomes: Outcome[] = [];
     const { clock, breaker } = made({ classify: (outcome) => (outcomes.push(outcome), 'success') });
     const error = new Error('down');
@@ -316,14 +316,14 @@ describe('circuitBreaker', () => {
     ]);
   });
 
-  it('is open from when the failure came, not from when its call began', async () => {
+  it('counts the open time from the failure, not from the start of its call', async () => {
     const { clock, breaker } = made({ trip: [consecutiveFailures({ count: 1 })] });
     const late = breaker.execute(() => clock.sleep(1_000).then(() => Promise.reject(new Error('down'))));
     await clock.runUntil(Promise.allSettled([late]));
     await expect(breaker.execute(() => 1)).rejects.toMatchObject({ retryAfterMs: 5_000 });
   });
 
-  it('remembers nothing of the time before it opened', async () => {
+  it('starts counting anew after it has closed', async () => {
     const { clock, breaker } = made({ trip: [failureRate({ windowCalls: 4, minimumCalls: 4 })] });
     await failTimes(breaker, 4);
     await clock.advance(5_000);
@@ -332,7 +332,7 @@ describe('circuitBreaker', () => {
     expect(breaker.stats()).toMatchObject({ opens: 1 });
   });
 
-  it('opens on any of its rules', async () => {
+  it('opens when any of its rules trips', async () => {
     const trip = [consecutiveFailures({ count: 9 }), failureRate({ windowCalls: 4, minimumCalls: 4 })];
     const { breaker } = made({ trip });
     for (const ok of [true, false, true]) await (ok ? breaker.execute(() => 1) : fail(breaker, new Error('down')));
@@ -350,7 +350,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('a probe exactly as slow as the limit closes it; one that was given up, however late, does not open it', async () => {
+  it('a probe exactly as slow as slowerThanMs closes it; an aborted one, however slow, does not open it', async () => {
     const { clock, breaker } = made({ trip: [slowCallRate({ slowerThanMs: 100, windowCalls: 2, minimumCalls: 2 })] });
     for (let i = 0; i < 2; i++) await clock.runUntil(breaker.execute(() => clock.sleep(101)));
     await clock.advance(5_000);
@@ -364,7 +364,7 @@ describe('circuitBreaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('counts a try that ran out of time against the dependency, also one the call limit cut', async () => {
+  it('counts the timeout of an attempt as a failure, also if the call timeout ended it', async () => {
     const { clock, breaker } = made();
     const guarded = pipeline(timeout({ timeoutMs: 50, clock }), breaker);
     for (let i = 0; i < 3; i++) {
@@ -373,7 +373,7 @@ describe('circuitBreaker', () => {
     expect(breaker.stats()).toMatchObject({ state: 'open', failures: 3 });
   });
 
-  it('captures a stack for a refusal only when asked', async () => {
+  it('captures the stack of CircuitOpenError only with captureStack', async () => {
     for (const captureStack of [false, true]) {
       const { breaker } = made({ captureStack });
       breaker.isolate();
@@ -382,7 +382,7 @@ describe('circuitBreaker', () => {
     }
   });
 
-  it('describes itself', () => {
+  it('describes its options', () => {
     expect(circuitBreaker({ name: 'db' }).describe()).toMatchInlineSnapshot(
       `"circuit breaker "db": opens after 50 % failures within 30000 ms, given 20 calls, or 5 failures in a row, and as many as the calls of the 1000 ms before them; stays open 5000 ms, doubling to 60000 ms, ± 20 %; closes after 3 good probes"`,
     );

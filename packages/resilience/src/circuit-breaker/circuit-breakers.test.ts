@@ -5,7 +5,7 @@ import { circuitBreakers } from './circuit-breakers.ts';
 import { consecutiveFailures } from './trip-rule.ts';
 
 describe('circuitBreakers', () => {
-  it('gives the same breaker for the same key, named by it, and keeps keys apart', async () => {
+  it('returns one breaker per key, named after the key', async () => {
     const breakers = circuitBreakers({ trip: [consecutiveFailures({ count: 1 })], clock: virtualClock() });
     await breakers
       .for('a')
@@ -16,7 +16,7 @@ describe('circuitBreakers', () => {
     expect(breakers.size).toBe(2);
   });
 
-  it('forgets the key that was not asked for the longest', () => {
+  it('evicts the least recently used key', () => {
     const breakers = circuitBreakers({ maxKeys: 2, clock: virtualClock() });
     const [a, b] = [breakers.for('a'), breakers.for('b')];
     expect(breakers.for('a')).toBe(a);
@@ -26,7 +26,7 @@ describe('circuitBreakers', () => {
     expect(breakers.for('b')).not.toBe(b);
   });
 
-  it('forgets what was idle for long, without a timer', async () => {
+  it('evicts idle keys without a timer', async () => {
     const clock = virtualClock();
     const breakers = circuitBreakers({ idleMs: 1_000, clock });
     const a = breakers.for('a');

@@ -21,7 +21,7 @@ function counting(windowMs: number) {
 }
 
 describe('TimeWindow of 10 s in ten buckets', () => {
-  it('counts in steps, and lets buckets leave as they grow old', () => {
+  it('counts in steps, and drops buckets as they expire', () => {
     const window = counting(10_000);
     const steps: readonly [step: number, now: number, counted: boolean, total: number, countedTotal: number][] = [
       [1, 0, true, 1, 1],
@@ -64,7 +64,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
     expect(window, 'what came after the clear grows old as well').toMatchObject({ total: 1, counted: 0 });
   });
 
-  it('counts what is within the window when ten tenths of it, rounded, are less than the window', () => {
+  it('counts correctly when ten rounded buckets are shorter than the window', () => {
     const window = counting(1);
     let now = 0;
     for (let i = 0; i < 10; i++, now += 0.1) window.add(i === 0, now);
@@ -75,7 +75,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
     expect(window).toMatchObject({ total: 11, counted: 0 });
   });
 
-  it('keeps every call for nine tenths of the window at least, and none longer than the window', () => {
+  it('counts every call for at least nine tenths of the window, and none longer than the window', () => {
     const call = fc.record({ afterMs: fc.nat({ max: 2_500 }), counted: fc.boolean() });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 200 }), fc.constantFrom(1_000, 5_000, 7_777), (plan, windowMs) => {
@@ -101,7 +101,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
 });
 
 describe('CountWindow', () => {
-  it('holds exactly the last calls, as a naive list does', () => {
+  it('equals a naive list of the last calls', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.boolean(), { maxLength: 100 }), (size, plan) => {
         const window = new CountWindow(size);

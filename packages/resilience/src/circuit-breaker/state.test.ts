@@ -27,7 +27,7 @@ describe('opened', () => {
   });
 });
 
-describe('a life in steps', () => {
+describe('transitions in steps', () => {
   it('closed, open, half open with leased probes, open again for twice as long, closed', () => {
     let state: State = opened(0, 0, rules, MIDDLE);
     const leases: Lease[] = [];
@@ -66,7 +66,7 @@ describe('a life in steps', () => {
     }
   });
 
-  it('isolated refuses with no time to come back', () => {
+  it('isolated rejects without retryAfterMs', () => {
     expect(admit({ kind: 'isolated' }, 5, rules)).toEqual({
       admitted: false,
       next: { kind: 'isolated' },
@@ -74,7 +74,7 @@ describe('a life in steps', () => {
     });
   });
 
-  it('a lease that has ended makes room, and its outcome no longer counts', () => {
+  it('an expired lease admits another probe, and its outcome does not count', () => {
     const hung: Lease = { expiresAt: 1_000 };
     const state = halfOpen(1, [hung]);
     expect(admit(state, 999, rules)).toMatchObject({ admitted: false, retryAfterMs: 1 });
@@ -86,14 +86,14 @@ describe('a life in steps', () => {
     }
   });
 
-  it('a probe of an earlier half-open time changes nothing', () => {
+  it('a probe from an earlier half-open phase changes nothing', () => {
     const stale: Lease = { expiresAt: 9_999 };
     const states: State[] = [halfOpen(0, [{ expiresAt: 9_999 }]), { kind: 'isolated' }, initialState];
     for (const state of states) expect(afterProbe(state, stale, 'failure', 5, rules, MIDDLE)).toBe(state);
   });
 });
 
-it('never leases more probes than it may, and never waits for nothing, in any history', () => {
+it('never leases more than halfOpenProbes, and never waits without a lease, in any history', () => {
   const step = fc.record({
     waitMs: fc.nat({ max: 1_500 }),
     event: fc.constantFrom('call' as const, 'success' as const, 'failure' as const, 'neutral' as const),

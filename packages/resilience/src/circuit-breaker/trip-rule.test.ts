@@ -54,7 +54,7 @@ describe('consecutiveFailures of a busy service', () => {
     expect(tripsAt(rule, outcomes, (i) => ({ at: i * everyMs }))).toBe(trips);
   });
 
-  it('forgets the calls and the failures before a reset', () => {
+  it('ignores calls and failures from before a reset', () => {
     const meter = rule.start();
     for (let i = 0; i < 20; i++) meter.record(false, 1, i);
     for (let i = 0; i < 4; i++) expect(meter.record(true, 1, 20)).toBe(false);
@@ -91,7 +91,7 @@ describe('failureRate over time, as Polly samples', () => {
     expect(tripsAt(rule, 'x'.repeat(100), (i) => ({ at: i * 3_000 }))).toBeUndefined();
   });
 
-  it('opposed to a rate of all calls ever, a long good past does not hide a bad present', () => {
+  it('a long healthy past does not hide current failures', () => {
     const rule = failureRate({ ratio: 0.5, windowMs: 10_000, minimumCalls: 10 });
     const outcomes = '.'.repeat(10_000) + 'x'.repeat(10);
     const at = (i: number): Heard => ({ at: i < 10_000 ? i : 60_000 + i });
@@ -102,7 +102,7 @@ describe('failureRate over time, as Polly samples', () => {
     expect(tripsAt(failureRate(), 'x')).toBeUndefined();
   });
 
-  it('a success never opens, even one that brings the calls to the minimum', () => {
+  it('a success never opens, even if it completes minimumCalls', () => {
     expect(tripsAt(failureRate({ minimumCalls: 4 }), 'xxx.')).toBeUndefined();
     expect(tripsAt(failureRate({ minimumCalls: 4 }), 'xxx.x')).toBe(5);
   });
@@ -125,7 +125,7 @@ describe('a rule', () => {
     { rule: failureRate(), words: '50 % failures within 30000 ms, given 20 calls' },
     { rule: failureRate({ windowCalls: 10 }), words: '50 % failures among the last 10 calls, given 10 calls' },
     { rule: slowCallRate({ slowerThanMs: 9 }), words: '50 % calls slower than 9 ms within 30000 ms, given 20 calls' },
-  ])('says in words: $words', ({ rule, words }) => {
+  ])('describes: $words', ({ rule, words }) => {
     expect(rule.describe()).toBe(words);
   });
 
@@ -133,15 +133,15 @@ describe('a rule', () => {
     { name: 'the default', rule: () => failureRate(), windowMs: 30_000 },
     { name: 'that of a failure rate', rule: () => failureRate({ windowMs: 5_000 }), windowMs: 5_000 },
     { name: 'that of slow calls', rule: () => slowCallRate({ slowerThanMs: 9, windowMs: 7_000 }), windowMs: 7_000 },
-  ])('tells its stretch of time: $name', ({ rule, windowMs }) => {
+  ])('exposes its windowMs: $name', ({ rule, windowMs }) => {
     expect(rule().windowMs).toBe(windowMs);
   });
 
-  it('over calls has no stretch of time', () => {
+  it('over calls has no windowMs', () => {
     expect(failureRate({ windowCalls: 10 })).not.toHaveProperty('windowMs');
   });
 
-  it('serves many breakers, each with a meter of its own that reset empties', () => {
+  it('serves many breakers, each with its own meter', () => {
     for (const rule of [consecutiveFailures({ count: 2 }), failureRate({ windowCalls: 2, minimumCalls: 2 })]) {
       const [a, b] = [rule.start(), rule.start()];
       expect(a.record(true, 1, 0)).toBe(false);

@@ -76,7 +76,7 @@ describe('hedge', () => {
     expect(clock.monotonic()).toBe(30);
   });
 
-  it('sends nothing early to a dependency that asked to be left alone', async () => {
+  it('sends no early hedge after a failure with retryAfterMs', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 50, maxExtraLoad: 1, clock });
     const refuses = async ({ attempt }: { attempt: number }): Promise<string> => {
@@ -105,14 +105,14 @@ describe('hedge', () => {
     expect(cancelled).toBe(true);
   });
 
-  it('does nothing for a call that is not declared idempotent', async () => {
+  it('passes calls without idempotent: true through', async () => {
     const clock = virtualClock();
     const task = tries(clock, [500, 5]);
     expect(await clock.runUntil(hedge({ delayMs: 50, maxExtraLoad: 1, clock }).execute(task.fn))).toBe('try 1');
     expect(task.startedAt).toEqual([0]);
   });
 
-  it('sends at most its share of extra load, however slow everything is', async () => {
+  it('sends at most maxExtraLoad, however slow everything is', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 10, maxExtraLoad: 0.05, clock });
     let sent = 0;
@@ -156,7 +156,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('a hedge that was not sent, by the word of its user, leaves the call to the try that runs', async () => {
+  it('a hedge that isUnsent selects does not fail the call', async () => {
     const clock = virtualClock();
     const noToken = new MacadamError('no token', { code: 'MAC_TEST_TOKEN' });
     const isUnsent = (outcome: Outcome) => !outcome.ok && outcome.error === noToken;
@@ -172,7 +172,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('a caller who leaves while the hedge is starting still reaches that hedge', async () => {
+  it('an abort while the hedge starts cancels that hedge', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const limit = timeout({ timeoutMs: 5_000, clock });
@@ -193,7 +193,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('waits 500 ms until a hundred calls were measured, then for the percentile, anew every 3 s', async () => {
+  it('waits 500 ms until a hundred calls are measured, then the percentile, updated every 3 s', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 'p50', maxExtraLoad: 1, clock });
     const run = (ms: number, times: number): Promise<unknown> =>
@@ -214,7 +214,7 @@ describe('hedge', () => {
     expect(policy.stats()['delayMs'], 'the calls before weigh too').toBeCloseTo(10 * 1.0005, 6);
   });
 
-  it('waits a millisecond at least, however fast the calls are', async () => {
+  it('waits at least a millisecond, however fast the calls are', async () => {
     const clock = virtualClock();
     const policy = hedge({ clock });
     for (let i = 0; i < 100; i++) await policy.execute(() => 'at once', idempotent);
@@ -222,7 +222,7 @@ describe('hedge', () => {
     expect(policy.stats()).toMatchObject({ delayMs: 1 });
   });
 
-  it('learns from losers too: the least they would have taken', async () => {
+  it('measures cancelled attempts with the time that they have taken', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 'p99', maxExtraLoad: 1, clock });
     for (let i = 0; i < 60; i++) await clock.runUntil(policy.execute(tries(clock, [900, 5]).fn, idempotent));
@@ -231,7 +231,7 @@ describe('hedge', () => {
     expect(policy.stats()['delayMs']).toBeGreaterThan(100);
   });
 
-  it('counts a win only for a hedge', async () => {
+  it('counts a win only if a hedge succeeded first', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 50, maxExtraLoad: 1, clock });
     await clock.runUntil(policy.execute(tries(clock, [60, 500]).fn, idempotent));
@@ -244,7 +244,7 @@ describe('hedge', () => {
     { name: 'wins', takesMs: [500, 5] },
     { name: 'loses', takesMs: [60, 500] },
     { name: 'fails', takesMs: [60, -5] },
-  ])('gives its grant back, once, when the hedge $name', async ({ takesMs }) => {
+  ])('releases its grant once when the hedge $name', async ({ takesMs }) => {
     const clock = virtualClock();
     const budget = concurrentRetryBudget({ minConcurrent: 1 });
     const policy = hedge({ delayMs: 50, maxExtraLoad: 1, budget, clock });
@@ -252,7 +252,7 @@ describe('hedge', () => {
     expect(budget.stats()).toMatchObject({ retries: 0, granted: 1, balance: 1 });
   });
 
-  it('gives its grant back when the caller leaves, and cancels both tries with his reason', async () => {
+  it('an abort releases the grant, and cancels both attempts with its reason', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const budget = concurrentRetryBudget({ minConcurrent: 1 });
@@ -271,7 +271,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('does not ask the shared budget when its own share is used up', async () => {
+  it('does not ask the shared budget when maxExtraLoad is used up', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 1, clock });
     const policy = hedge({ delayMs: 50, maxExtraLoad: 0.05, budget, clock });
@@ -280,7 +280,7 @@ describe('hedge', () => {
     expect(budget.stats()).toMatchObject({ granted: 0, refused: 0 });
   });
 
-  it('asks isFatal with the outcome; when that throws, its error ends the call', async () => {
+  it('passes the outcome to isFatal; if that throws, the call fails with its error', async () => {
     const clock = virtualClock();
     const outcomes: unknown[] = [];
     const isFatal = (outcome: unknown): boolean => outcomes.push(outcome) > 1;
@@ -305,7 +305,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('sends three beside each other when it may send two more', async () => {
+  it('sends three concurrent attempts with maxHedges 2', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 50, maxHedges: 2, maxExtraLoad: 1, clock });
     await policy.execute(() => 'credit', idempotent);
@@ -324,7 +324,7 @@ describe('hedge', () => {
       options: { delayMs: 20 },
       words: 'hedge: up to 1 more after 20 ms, for at most 5 % of calls, idempotent ones only',
     },
-  ])('says in words: $words', ({ options, words }) => {
+  ])('describes: $words', ({ options, words }) => {
     expect(hedge(options).describe()).toBe(words);
   });
 
@@ -371,7 +371,7 @@ describe('hedge', () => {
   it.each([
     ['throws', throwing],
     ['returns', () => 'after that'],
-  ])('pays its budget back once for a hedge that cancels its call as it begins, and then %s', async (_how, end) => {
+  ])('releases the budget once when a hedge cancels its call as it starts, and then %s', async (_how, end) => {
     const clock = virtualClock();
     const budget = concurrentRetryBudget();
     const controller = new AbortController();

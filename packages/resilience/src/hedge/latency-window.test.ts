@@ -9,7 +9,7 @@ function filled(durations: readonly number[], now = 0): LatencyWindow {
 }
 
 describe('LatencyWindow', () => {
-  it('knows nothing at first', () => {
+  it('is empty at first', () => {
     const window = new LatencyWindow(30_000);
     expect(window.total(0)).toBe(0);
     expect(window.percentile(0.5, 0)).toBe(Infinity);
@@ -44,14 +44,14 @@ describe('LatencyWindow', () => {
     );
   });
 
-  it('takes durations of nothing, and ones beyond its scale at either end', () => {
+  it('accepts durations of 0 and beyond both ends of its scale', () => {
     expect(filled([0]).percentile(1, 0)).toBe(0);
     expect(filled([-1, 0.001, 3]).percentile(0.6, 0)).toBe(0.001);
     expect(filled([1, 1e9]).percentile(1, 0)).toBe(1e9);
     expect(filled([1, 1e9]).percentile(0.5, 0)).toBe(1);
   });
 
-  it('keeps a duration for half of the window at least, and for all of it at most', () => {
+  it('counts a duration for between half of the window and all of it', () => {
     const window = filled([10]);
     const steps: readonly [step: number, now: number, add: number | undefined, total: number, longest: number][] = [
       [1, 14_999, 20, 2, 20],
@@ -69,7 +69,7 @@ describe('LatencyWindow', () => {
     }
   });
 
-  it('starts anew after idling, whatever both halves held', () => {
+  it('is empty after idling', () => {
     const window = filled([10]);
     window.add(20, 15_000);
     expect(window.percentile(1, 44_999)).toBe(20);
@@ -87,7 +87,7 @@ describe('LatencyWindow', () => {
     expect(window.total(45_000)).toBe(0);
   });
 
-  it('does not take a longer duration of before for one of now', () => {
+  it('does not return a longest duration from before a rotation', () => {
     const window = filled([10.3]);
     window.add(10.1, 100_000);
     window.add(10.1, 115_000);

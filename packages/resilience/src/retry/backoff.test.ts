@@ -12,7 +12,7 @@ function waits(backoff: Backoff, count: number, random: () => number = () => 1, 
   return made;
 }
 
-describe('the numbers of the AWS SDKs of 2026, with the largest possible draw', () => {
+describe('the waits of the AWS SDKs of 2026, with maximum jitter', () => {
   it('50 ms doubling to 20 s', () => {
     expect(waits(fullJitter(), 12)).toEqual([
       50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 20_000, 20_000, 20_000,
@@ -53,7 +53,7 @@ describe('each curve', () => {
     expect(backoff.describe?.()).toMatch(/\d+ ms/);
   });
 
-  it('does not overflow however often it is asked', () => {
+  it('does not overflow after any number of retries', () => {
     for (const backoff of [exponential(), fullJitter(), linear(), decorrelatedJitter()]) {
       const [delayMs] = [backoff({ retry: 100_000, previousMs: 20_000, random: () => 0.999 })];
       expect(delayMs).toBeGreaterThan(0);

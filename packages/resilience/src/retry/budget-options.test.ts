@@ -9,7 +9,7 @@ type Kind = keyof typeof makers;
 const make = (kind: Kind, options: unknown) => makers[kind](options as object);
 
 describe('options of every kind of budget', () => {
-  it.each(Object.keys(makers) as Kind[])('%s refuses what is no object, and names it does not know', (kind) => {
+  it.each(Object.keys(makers) as Kind[])('%s rejects anything but an object, and unknown options', (kind) => {
     for (const options of [null, 'fast', 7, []]) {
       expect(() => make(kind, options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: kind }));
     }
@@ -38,8 +38,8 @@ describe('options of every kind of budget', () => {
   });
 });
 
-describe('figures of every kind of budget', () => {
-  it('a quota takes what a retry costs and gives back what the last one took', () => {
+describe('stats of every kind of budget', () => {
+  it('retryQuota charges a retry, and returns the charge of the last one', () => {
     const quota = retryQuota({ capacity: 20, cost: 8, throttledCost: 3, successCredit: 2 });
     const steps: readonly [step: number, act: () => unknown, balance: number, granted: number, refused: number][] = [
       [1, () => quota.tryRetry(false, 0), 12, 1, 0],
@@ -58,7 +58,7 @@ describe('figures of every kind of budget', () => {
     }
   });
 
-  it('a throttle shows tokens with three digits, between nothing and all of them', () => {
+  it('retryThrottle reports tokens with three decimals, from 0 to maxTokens', () => {
     const throttle = retryThrottle({ maxTokens: 2, tokenRatio: 0.25 });
     const steps: readonly [step: number, act: () => unknown, balance: number, granted: number, refused: number][] = [
       [1, () => throttle.tryRetry(false, 0), 2, 1, 0],
@@ -75,7 +75,7 @@ describe('figures of every kind of budget', () => {
     }
   });
 
-  it('a concurrent budget grants a share of the calls in flight, and at least its floor', () => {
+  it('concurrentRetryBudget grants a ratio of the calls in flight, and at least minConcurrent', () => {
     const budget = concurrentRetryBudget({ ratio: 0.5, minConcurrent: 1 });
     const retries = (): boolean => budget.tryRetry(false, 0);
     const figures = { balance: 1, calls: 0, retries: 0, granted: 0, refused: 0 };

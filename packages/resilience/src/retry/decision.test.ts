@@ -98,7 +98,7 @@ describe('decide, with a backoff of 100 ms', () => {
     expect(decide(settings, outcome, { ...FIRST, ...standing })).toStrictEqual(decision);
   });
 
-  it('hands the backoff the retry it precedes, the wait before, and the base of a throttling', () => {
+  it('passes the number of the retry, the previous wait and the throttled base to the backoff', () => {
     const inputs: unknown[] = [];
     const random = (): number => 0.5;
     const settings = retrySettings({
@@ -123,7 +123,7 @@ describe('decide, with a backoff of 100 ms', () => {
     ]);
   });
 
-  it('takes a backoff of nothing, and refuses one that is less or no number', () => {
+  it('accepts a backoff of 0, and rejects a negative one or NaN', () => {
     const outcome = { ok: false, error: new Error('down'), attempt: 1, durationMs: 1 } as const;
     const delays = [0, -1, Number.NaN].map(
       (delayMs) => () => decide(retrySettings({ backoff: () => delayMs }), outcome, FIRST),

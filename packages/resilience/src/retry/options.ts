@@ -59,7 +59,7 @@ export type RetrySettings = Required<Omit<RetryOptions, 'budget'>> & { readonly 
 export interface RetryCounts {
   calls: number;
   retries: number;
-  /** Repeated for free, since the dependency never saw the try. */
+  /** Transparent retries, which cost no budget, since the dependency never received the attempt. */
   transparent: number;
   gaveUp: Record<GaveUpReason, number>;
 }

@@ -52,7 +52,7 @@ describe('retryQuota, the worked examples of the AWS SDKs (quota left, wait in s
     expect(await play(answers, capacity, maxAttempts)).toEqual(steps);
   });
 
-  it('a throttled retry costs 5 and gives 5 back; a first success earns 1, never above the capacity', () => {
+  it('a throttled retry costs 5 and returns 5; a success at the first attempt earns 1, up to the capacity', () => {
     const quota = retryQuota();
     quota.callSucceeded(0, false);
     expect(quota.stats()).toMatchObject({ balance: 500 });
@@ -64,7 +64,7 @@ describe('retryQuota, the worked examples of the AWS SDKs (quota left, wait in s
     expect(quota.stats()).toMatchObject({ balance: 500 });
   });
 
-  it('with nothing succeeding grants 500 / 14 = 35 retries, and no more', () => {
+  it('grants 500 / 14 = 35 retries when nothing succeeds', () => {
     const quota = retryQuota();
     let granted = 0;
     while (granted < 1_000 && quota.tryRetry(false, granted * 3_600_000)) granted++;
@@ -72,7 +72,7 @@ describe('retryQuota, the worked examples of the AWS SDKs (quota left, wait in s
   });
 });
 
-describe('retryThrottle, as gRPC proposal A6 has it', () => {
+describe('retryThrottle, as in gRPC proposal A6', () => {
   it('allows retries only above half of the tokens; a failure takes one, a success earns the ratio', () => {
     const throttle = retryThrottle({ maxTokens: 10, tokenRatio: 0.5 });
     const may = (): boolean => throttle.tryRetry(false, 0);
@@ -97,7 +97,7 @@ describe('retryThrottle, as gRPC proposal A6 has it', () => {
     }
   });
 
-  it('keeps three digits of the ratio', () => {
+  it('keeps three decimals of tokenRatio', () => {
     const throttle = retryThrottle({ maxTokens: 1, tokenRatio: 0.1239 });
     throttle.attemptFailed();
     for (let i = 0; i < 4; i++) throttle.callSucceeded(0, false);

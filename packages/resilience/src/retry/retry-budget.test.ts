@@ -36,7 +36,7 @@ describe('retryBudget, as Finagle documents it: a share of the calls within the 
     expect(budget.stats()).toEqual({ balance: 0, granted, refused: 1 });
   });
 
-  it('goes through a day in steps: credit and debit both expire with the ttl', () => {
+  it('deposits and withdrawals expire after ttlMs, in steps', () => {
     const budget = retryBudget({ ratio: 0.2, minPerSecond: 1, ttlMs: 10_000, clock: virtualClock() });
     const steps: readonly [step: number, atMs: number, newCalls: number, granted: number, why: string][] = [
       [1, 0, 0, 10, 'the floor of one a second for ten seconds'],
@@ -54,7 +54,7 @@ describe('retryBudget, as Finagle documents it: a share of the calls within the 
     }
   });
 
-  it('aws-sdk-go-v2 #3550, aws-sdk-rust #1234: it refills, whatever was spent', () => {
+  it('aws-sdk-go-v2 #3550, aws-sdk-rust #1234: it refills, however much was spent', () => {
     const budget = retryBudget({ ratio: 0.2, minPerSecond: 0, clock: virtualClock() });
     calls(budget, 10, 0);
     expect(drain(budget, 0)).toBe(2);
@@ -62,7 +62,7 @@ describe('retryBudget, as Finagle documents it: a share of the calls within the 
     expect(drain(budget, 1)).toBe(2);
   });
 
-  it('never grants more than the share and the floor in any ttl', () => {
+  it('never grants more than ratio and minPerSecond allow in any ttlMs', () => {
     const step = fc.record({ afterMs: fc.nat({ max: 4_000 }), calls: fc.nat({ max: 30 }), tries: fc.nat({ max: 30 }) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (plan) => {
@@ -98,7 +98,7 @@ describe('retryBudget, as Finagle documents it: a share of the calls within the 
     expect(() => retryBudget(options as object)).toThrow(expect.objectContaining({ path }));
   });
 
-  it('describes itself', () => {
+  it('describes its options', () => {
     expect(retryBudget().describe()).toBe('retry budget: 20 % of the calls of the last 10000 ms, and 3 a second');
   });
 });

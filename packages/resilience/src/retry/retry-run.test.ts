@@ -46,7 +46,7 @@ async function play(answers: readonly unknown[], options: RetryOptions = {}, gra
   return { log, settled, policy };
 }
 
-describe('what a budget is told of a call', () => {
+describe('the calls that a retry makes on its budget', () => {
   const values: RetryOptions = { retryIf: (outcome) => !outcome.ok || outcome.value === 'bad' };
   it.each<{ name: string; answers: unknown[]; options?: RetryOptions; grants?: number; log: string[] }>([
     { name: 'that succeeds at once', answers: ['ok'], log: ['call at 1000', 'end', 'success 0'] },
@@ -117,7 +117,7 @@ describe('what a budget is told of a call', () => {
   });
 });
 
-it('writes down the tries from the beginning of the call, whatever the clock said then', async () => {
+it('records the times of attempts relative to the start of the call', async () => {
   const { settled } = await play([down, busy, down]);
   expect(settled).toMatchObject({
     reason: {
@@ -130,7 +130,7 @@ it('writes down the tries from the beginning of the call, whatever the clock sai
   });
 });
 
-describe('a caller who leaves', () => {
+describe('a caller that aborts', () => {
   /** Tries that never answer but the first, which fails. */
   async function leaving(atMs: number) {
     const clock = virtualClock();
@@ -154,13 +154,13 @@ describe('a caller who leaves', () => {
   it.each([
     { name: 'in the wait', atMs: 50 },
     { name: 'in the second try', atMs: 150 },
-  ])('$name gives the grant back, once, and nothing is judged any more', async ({ atMs }) => {
+  ])('an abort $name releases the grant once, and ignores later outcomes', async ({ atMs }) => {
     const { log, judged } = await leaving(atMs);
     expect(log).toEqual(['call at 0', 'failure', 'may I at 0', 'retry ended', 'end']);
     expect(judged).toHaveLength(1);
   });
 
-  it('from within retryIf gets his reason, and the call ends once', async () => {
+  it('from within retryIf gets its reason, and the call ends once', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const { log, budget } = told();
@@ -211,7 +211,7 @@ async function after(microtasks: number, act: () => void): Promise<void> {
   act();
 }
 
-it('a clock that cannot set a timer fails the call instead of hanging it, and the budget learns of its end', async () => {
+it('a clock that throws in setTimer fails the call, and the budget is notified of its end', async () => {
   const broken = new RangeError('no timers left');
   const clock: Clock = {
     now: () => 0,
@@ -229,7 +229,7 @@ it('a clock that cannot set a timer fails the call instead of hanging it, and th
 it.each([
   { leftMs: 0, tries: 1 },
   { leftMs: 1, tries: 2 },
-])('with $leftMs ms left a try is made $tries times when it may be repeated for free', async ({ leftMs, tries }) => {
+])('with $leftMs ms left and transparent retries, an attempt is made $tries times', async ({ leftMs, tries }) => {
   const clock = virtualClock();
   let made = 0;
   await runWork({ clock, timeoutMs: 100 }, async () => {

@@ -55,7 +55,7 @@ describe('retry', () => {
     expect(outcome.value).toBe(value);
   });
 
-  it('gives up with the last failure as cause and every try in order', async () => {
+  it('gives up with the last failure as cause, and all attempts in order', async () => {
     const clock = virtualClock();
     const errors = [new Error('one'), new Error('two'), new Error('three')];
     const { error } = await outcomeOf(clock, retry({ ...without, clock }).execute(failing(clock, errors).fn));
@@ -69,7 +69,7 @@ describe('retry', () => {
     ]);
   });
 
-  it('waits the numbers of the AWS SDKs of 2026 by default, with the largest draws', async () => {
+  it('waits like the AWS SDKs of 2026 by default, with maximum jitter', async () => {
     const clock = virtualClock();
     const task = failing(
       clock,
@@ -79,7 +79,7 @@ describe('retry', () => {
     expect(task.startedAt).toEqual([0, 50, 150, 350, 750]);
   });
 
-  it('waits from a second on after a throttling', async () => {
+  it('waits from one second on after throttling', async () => {
     const clock = virtualClock();
     const throttled = Object.assign(new Error('429'), { retryAfterMs: 0 });
     const task = failing(clock, [throttled, throttled]);
@@ -109,14 +109,14 @@ describe('retry', () => {
     if (tries === 3) expect((outcome.error as AttemptsExhaustedError).cause).toBe(error);
   });
 
-  it('with one attempt passes the failure on as it is', async () => {
+  it('passes the failure on unchanged with maxAttempts 1', async () => {
     const clock = virtualClock();
     const error = new Error('down');
     const outcome = await outcomeOf(clock, retry({ maxAttempts: 1, clock }).execute(failing(clock, [error]).fn));
     expect(outcome.error).toBe(error);
   });
 
-  it('retries results that retryIf does not want, and returns the last of them as it is', async () => {
+  it('retries values that retryIf selects, and returns the last one unchanged', async () => {
     const clock = virtualClock();
     let n = 0;
     const policy = retry({ ...without, clock, retryIf: (one) => one.ok && one.value !== 4 });
@@ -173,7 +173,7 @@ describe('retry', () => {
     expect(task.startedAt).toEqual([0]);
   });
 
-  it('refuses what the budget does not grant, without waiting', async () => {
+  it('gives up without waiting when the budget refuses', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0.1, clock });
     const policy = retry({ clock, budget, backoff: constant({ delayMs: 100 }) });
@@ -216,7 +216,7 @@ describe('Retry-After', () => {
     expect(task.startedAt).toEqual(startedAt);
   });
 
-  it('that a function of the caller returns as NaN is not taken for no wait at all', async () => {
+  it('ignores NaN from a custom retryAfterMs', async () => {
     const clock = virtualClock();
     const task = failing(clock, [new Error('down')]);
     await outcomeOf(clock, retry({ ...without, clock, retryAfterMs: () => Number.NaN }).execute(task.fn));
@@ -234,7 +234,7 @@ describe('Retry-After', () => {
     },
   );
 
-  it('beyond 2^31 ms is waited for in full when it is allowed', async () => {
+  it('waits in full for more than 2^31 ms when that is allowed', async () => {
     const clock = virtualClock();
     const task = failing(clock, [asking(2 ** 31 + 5)]);
     const policy = retry({ clock, budget: false, maxRetryAfterMs: Infinity, random: () => 0 });
@@ -261,7 +261,7 @@ describe('Retry-After', () => {
 });
 
 describe('abort', () => {
-  it('during a wait rejects within the same tick, with the reason, and tries no more', async () => {
+  it('during a wait rejects in the same tick with the reason, and makes no further attempt', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const task = failing(clock, [new Error('down')]);
@@ -278,7 +278,7 @@ describe('abort', () => {
     expect(task.startedAt).toEqual([0]);
   });
 
-  it('during a later try tells that try, and rejects at once', async () => {
+  it('during a later attempt cancels that attempt, and rejects at once', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     let signal: AbortSignal | undefined;
@@ -298,7 +298,7 @@ describe('abort', () => {
     expect(await outcome).toEqual([{ status: 'rejected', reason: 'stop' }]);
   });
 
-  it('by the function itself, while a later try starts, still reaches that try', async () => {
+  it('by the function itself, while a later attempt starts, cancels that attempt', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const told = vi.fn();
@@ -352,7 +352,7 @@ describe('retries owned upstream', () => {
     expect(await outcomeOf(clock, call)).toMatchObject({ value: 'ok' });
   });
 
-  it('calls beside each other do not mark one another', async () => {
+  it('concurrent calls do not mark each other', async () => {
     const clock = virtualClock();
     const policy = retry({ ...without, clock });
     const tasks = [1, 2, 3].map(() => failing(clock, [new Error('1'), new Error('2')]));
@@ -397,7 +397,7 @@ describe('a transparent retry', () => {
     expect(policy.stats()).toMatchObject({ transparent, retries: startedAt.length - 1 - transparent });
   });
 
-  it('is told when its caller leaves while it starts', async () => {
+  it('is cancelled when the caller aborts while it starts', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const told = vi.fn();
@@ -416,7 +416,7 @@ describe('a transparent retry', () => {
     clock.assertNoTimers();
   });
 
-  it('spends nothing of the budget', async () => {
+  it('spends no budget', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
     const policy = retry({ budget, transparentIf, clock });
@@ -424,7 +424,7 @@ describe('a transparent retry', () => {
     expect(budget.stats()).toMatchObject({ granted: 0, refused: 0 });
   });
 
-  it('is cancelled like any other try', async () => {
+  it('is cancelled like any other attempt', async () => {
     const clock = virtualClock();
     const abort = new AbortController();
     const cancelled: unknown[] = [];
@@ -443,7 +443,7 @@ describe('a transparent retry', () => {
     expect(cancelled).toEqual(['left']);
   });
 
-  it('fails with what its rule throws', async () => {
+  it('fails with the error that transparentIf throws', async () => {
     const clock = virtualClock();
     const thrown = new Error('the rule');
     const policy = retry({

@@ -9,7 +9,7 @@ export type Baseline = Readonly<Record<string, Readonly<Record<string, Figures>>
  */
 export const tolerance = { success: 0.005, amplification: 0.02, recoveryMs: 500 } as const;
 
-/** What became worse, one sentence a number. Numbers that are new, or better, are no complaint. */
+/** Returns one sentence per figure that became worse. New and better figures are not reported. */
 export function worsened(before: Figures, now: Figures): string[] {
   const complaints: string[] = [];
   for (const key of ['success', 'successDuring', 'successAfter'] as const) {

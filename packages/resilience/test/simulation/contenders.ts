@@ -2,18 +2,18 @@ import { standardPipeline } from '@macadam/resilience';
 import { noPolicy, type MakePolicy } from '@macadam/testkit';
 import { cockatielStyle, opossumStyle, plainRetry } from './peer-policies.ts';
 
-/** One way to guard the calls of a scenario. */
+/** One way to protect the calls of a scenario. */
 export interface Contender {
   readonly id: 'cockatiel' | 'macadam' | 'macadamFull' | 'macadamTimed' | 'none' | 'opossum' | 'plainRetry';
   readonly label: string;
   /** Its settings, in words. */
   readonly settings: string;
-  /** Whether the numbers are ours, and so must not become worse. */
+  /** Whether it is our own configuration, whose figures must not become worse. */
   readonly ours: boolean;
   readonly policy: MakePolicy;
 }
 
-/** What a caller would set who wants an answer within two seconds. */
+/** The options of a caller that needs a response within two seconds. */
 const limits = { timeoutMs: 2_000, attemptTimeoutMs: 500 };
 
 export const contenders: readonly Contender[] = [

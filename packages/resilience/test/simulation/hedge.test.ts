@@ -31,7 +31,7 @@ async function run(
   return { p999: latency.p999, p95: latency.p95, tries: amplification };
 }
 
-describe('one answer in a hundred takes a second, the others 10 ms', () => {
+describe('one response in a hundred takes a second, the others 10 ms', () => {
   const policies: Record<string, MakePolicy> = {
     'a hedge alone': ({ clock }) => hedge({ clock }),
     'a hedge inside of a retry, on one budget': ({ clock, random }) => {

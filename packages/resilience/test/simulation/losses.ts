@@ -6,7 +6,7 @@ interface Run {
   readonly figures: Figures;
 }
 
-/** A number by which contenders are compared, and how much must lie between two of them to be worth a word. */
+/** A figure by which contenders are compared, and the minimum difference that is reported. */
 interface Measure {
   readonly what: string;
   readonly of: (figures: Figures) => number | undefined;
@@ -42,7 +42,7 @@ const measures: readonly Measure[] = [
   { what: 'longest wait', of: ({ longestWaitMs }) => longestWaitMs, show: seconds, higherIsBetter: false, margin: 500 },
 ];
 
-/** Where ours is the best, and where somebody else does better: drawn from the numbers, so that neither is forgotten. */
+/** Lists where ours is the best and where another is better, computed from the figures. */
 export function losses(runs: readonly Run[]): string[] {
   const wins: string[] = [];
   const defeats: string[] = [];

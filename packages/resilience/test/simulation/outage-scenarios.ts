@@ -1,7 +1,7 @@
 import { fixed } from '@macadam/testkit';
 import { api, TROUBLE_MS, web, type Scenario } from './scenario.ts';
 
-/** Something does not answer, or answers with errors only. */
+/** Scenarios in which servers do not respond, or respond with errors only. */
 export const outageScenarios: readonly Scenario[] = [
   {
     id: 'total-outage',

@@ -1,13 +1,13 @@
 import { burstArrivals, fixed, logNormal, poissonArrivals, type Distribution } from '@macadam/testkit';
 import { api, TROUBLE_MS, web, type Scenario } from './scenario.ts';
 
-/** One in a hundred takes a second, all others 10 ms. */
+/** One response in a hundred takes a second, all others 10 ms. */
 export const longTail: Distribution = {
   sample: (random) => (random() < 0.01 ? 1_000 : 10),
   describe: () => '10 ms, one in a hundred 1 000 ms',
 };
 
-/** Everything answers, but too slowly, or too much is asked. */
+/** Scenarios in which servers respond too slowly, or get too many requests. */
 export const overloadScenarios: readonly Scenario[] = [
   {
     id: 'slow-dependency',

@@ -9,7 +9,7 @@ function run(policy: MakePolicy, faults: readonly ServerFault[], durationMs: num
   return simulate({ durationMs, clients, servers: [api({ faults })], policy });
 }
 
-describe('when every answer fails for 60 s at 200 requests a second, tries stay below 1.25 a request', () => {
+describe('when every response fails for 60 s at 200 requests per second, there are at most 1.25 attempts per request', () => {
   const policies: Record<string, MakePolicy> = {
     'a retry alone': ({ clock, random }) => retry({ clock, random }),
     'the standard pipeline': ({ clock, random }) => standardPipeline({ clock, random }),
@@ -32,7 +32,7 @@ describe('when every answer fails for 60 s at 200 requests a second, tries stay 
     }
   }
 
-  it('the standard pipeline without its breaker: answers that never come', async () => {
+  it('the standard pipeline without its breaker, with responses that never arrive', async () => {
     const policy = policies['the standard pipeline without its breaker'] as MakePolicy;
     const result = await run(policy, [{ kind: 'blackHole', ...span }], 60_000);
     expect(result.succeeded).toBe(0);
@@ -40,7 +40,7 @@ describe('when every answer fails for 60 s at 200 requests a second, tries stay 
     expect(result.maxWaitMs).toBeLessThanOrEqual(2_000);
   });
 
-  it('three tries without a budget would be three, so the figure above is the budget', async () => {
+  it('without a budget there are three attempts per request, so the limit above is due to the budget', async () => {
     const unlimited: MakePolicy = ({ clock, random }) => retry({ clock, random, budget: false });
     const result = await run(unlimited, [{ kind: 'down', ...span }], 60_000);
     expect(result.amplification).toBeGreaterThan(2.9);

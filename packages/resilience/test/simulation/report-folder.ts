@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { worsened, type Baseline } from './baseline.ts';
 import { contenders } from './contenders.ts';
 
-/** Where the report is kept. */
+/** The folder of the report. */
 export const folder: string = join(import.meta.dirname, '../../../../docs/simulation');
 
 export function readCommitted(name: string): string | undefined {
@@ -15,7 +15,7 @@ export function committedBaseline(): Baseline {
   return JSON.parse(readCommitted('results.json') ?? '{}') as Baseline;
 }
 
-/** Writes the files, and removes those of scenarios that are no more. */
+/** Writes the files, and removes those of scenarios that no longer exist. */
 export function writeReport(files: ReadonlyMap<string, string>): void {
   mkdirSync(folder, { recursive: true });
   for (const name of committedNames()) if (!files.has(name)) rmSync(join(folder, name));
@@ -26,7 +26,7 @@ export function committedNames(): string[] {
   return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
-/** Every number of ours that is worse than the committed one, by scenario and contender. */
+/** Returns our figures that are worse than the committed ones, by scenario and contender. */
 export function complaints(before: Baseline, now: Baseline): string[] {
   const ours = contenders.filter((contender) => contender.ours);
   return Object.entries(before).flatMap(([scenario, contendersBefore]) =>

@@ -25,7 +25,7 @@ describe('the simulation report', () => {
     120_000,
   );
 
-  it('is what the code gives', async () => {
+  it('equals what the code computes', async () => {
     const all: ScenarioOutcome[] = [];
     for (const scenario of scenarios) all.push(await outcomeOf(scenario));
     const files = reportFiles(all);
@@ -54,7 +54,7 @@ describe('a number counts as worse', () => {
     expect(worsened(before, { ...before, ...change })).toEqual(expected);
   });
 
-  it('also when it is not simulated any more', () => {
+  it('when it is missing', () => {
     expect(complaints({ outage: { macadam: before } }, {})).toEqual(['outage, Macadam, defaults: no longer simulated']);
   });
 });

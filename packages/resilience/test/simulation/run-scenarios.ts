@@ -6,13 +6,13 @@ import type { Scenario } from './scenario.ts';
 
 export const scenarios: readonly Scenario[] = [...outageScenarios, ...overloadScenarios];
 
-/** What became of one scenario under each contender. */
+/** The results of one scenario under each contender. */
 export interface ScenarioOutcome {
   readonly scenario: Scenario;
   readonly results: readonly { readonly contender: Contender; readonly result: SimulationResult }[];
 }
 
-/** One after the other: a virtual clock that waits its turn would gain nothing. */
+/** Runs sequentially: virtual clocks gain nothing from concurrency. */
 export async function runScenario(scenario: Scenario): Promise<ScenarioOutcome> {
   const results: { contender: Contender; result: SimulationResult }[] = [];
   for (const contender of contenders) {

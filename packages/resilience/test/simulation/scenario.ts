@@ -6,7 +6,7 @@ import {
   type SimulateOptions,
 } from '@macadam/testkit';
 
-/** One kind of trouble, and what to see in it. */
+/** One kind of fault, and what its figures show. */
 export interface Scenario {
   /** Name of its chart's file. */
   readonly id: string;
@@ -18,7 +18,7 @@ export interface Scenario {
   readonly simulation: Omit<SimulateOptions, 'policy'>;
 }
 
-/** When most troubles begin, in milliseconds. */
+/** When most faults start, in milliseconds. */
 export const TROUBLE_MS = 20_000;
 
 /** Four processes that send 200 requests a second together. Users leave after 10 s. */
@@ -26,7 +26,7 @@ export function web(more: Partial<SimulatedClient> = {}): SimulatedClient {
   return { name: 'web', processes: 4, patienceMs: 10_000, arrivals: poissonArrivals({ ratePerSecond: 200 }), ...more };
 }
 
-/** Five servers that could do five times as much as is asked of them; a try goes to any of them. */
+/** Five servers with five times the capacity that is needed; each attempt goes to a random one. */
 export function api(more: Partial<SimulatedService> = {}): SimulatedService {
   return {
     name: 'api',

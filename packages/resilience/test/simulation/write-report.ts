@@ -1,4 +1,4 @@
-// Writes docs/simulation: `npm run simulation`. Refuses when a number of ours became worse, unless told that it is meant:
+// Writes docs/simulation: `npm run simulation`. Fails if a number of ours became worse, unless that is accepted:
 // `npm run simulation -- --accept-worse`.
 import { baselineOf, reportFiles } from './report.ts';
 import { committedBaseline, complaints, folder, writeReport } from './report-folder.ts';
