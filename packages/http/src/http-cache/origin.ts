@@ -65,7 +65,7 @@ export class Origin {
         if (received.redirects.length === 0 && isValidatedBy(stored, received.fields, sent.headers)) {
           const freshened = this.#responses.freshened(call, stored, received);
           await this.#write(call, inFlight, () => this.#responses.replace(call, stored, freshened, inFlight));
-          // The condition was the caller's own: the 304 is its answer.
+          // The condition was the caller's own, so the caller gets the 304.
           if (validation === undefined && statusError !== undefined) return this.#passOn(call, received);
           return this.#responder.serveRevalidated(call, freshened, 'fwd=stale; fwd-status=304');
         }

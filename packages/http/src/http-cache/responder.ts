@@ -46,7 +46,7 @@ export class Responder {
     return this.#respond(request, stored, currentAgeMs(stored, this.#clock.now()), cacheStatus);
   }
 
-  /** The 504 for a call that no stored response may answer and whose origin may not or cannot be asked. */
+  /** The 504 for a call without a usable stored response whose origin must not be asked, or cannot be reached. */
   gatewayTimeout(request: PreparedRequest, reason: 'stale' | 'uri-miss'): Error {
     return statusError(request.subject, gatewayTimeoutResponse(this.#serveOptions(request), reason));
   }
