@@ -261,14 +261,14 @@ describe.each(clients)('with %s', (name, connect) => {
       const emitter = redis.client as unknown as { eventNames(): string[]; listenerCount(name: string): number };
       return emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
     };
-    const [before, heard] = [proxy.stats().openConnections, listeners()];
+    const [before, listenersBefore] = [proxy.stats().openConnections, listeners()];
     const caches = Array.from({ length: 1_000 }, (_, i) =>
       instance<string>(behind, { name: `cache-${i}`, l1: { maxEntries: 10 } }),
     );
     await connected(caches[0] as Cache<never>, caches[999] as Cache<never>);
     // A first attempt that timed out on a busy machine may still be closing.
     await soon(() => expect(proxy.stats().openConnections - before).toBe(1));
-    expect(listeners()).toBe(heard);
+    expect(listeners()).toBe(listenersBefore);
     await caches[999]?.set('k', 'v');
     await Promise.all(caches.map((cache) => cache.close()));
     await new Promise((resolve) => setImmediate(resolve));
