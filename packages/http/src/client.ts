@@ -21,7 +21,7 @@ import type { AnyRequestOptions } from './request-options.ts';
 import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
-import { keepCodeOptimized } from './keep-code-optimized.ts';
+import { startPinnedCall } from './pinned-call.ts';
 import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
 import { streamOf, type HttpStream } from './stream/http-stream.ts';
@@ -244,4 +244,4 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return underPath('createHttpClient', () => new PooledHttpClient(httpClientSettings(options))) as HttpClient;
 }
 
-keepCodeOptimized();
+startPinnedCall();

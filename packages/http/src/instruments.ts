@@ -104,7 +104,7 @@ function reportTelemetryError(error: unknown): undefined {
   diag.error('@macadam/http could not report a call to OpenTelemetry', error);
 }
 
-/** Objects of one call, without data of a caller, that keep V8's code for all calls alive: see `keep-code-optimized.ts`. */
+/** Objects of one call, without data of a caller, that keep V8's code for all calls alive: see `pinned-call.ts`. */
 let keptAlive: unknown;
 
 /** Reports one call and its requests. A request is identified by the number the policies give to its attempt. */

@@ -1,9 +1,9 @@
 import { observeVerifier } from '../instruments.ts';
 import type { VerifierSettings } from './settings.ts';
-import { standingVerification } from './standing-verification.ts';
+import { startPinnedVerification } from './pinned-verification.ts';
 import { type Issuer, Verifier } from './verifier.ts';
 
-standingVerification();
+startPinnedVerification();
 
 /** Creates a verifier whose counts are exported as metrics. */
 export function instrumentedVerifier(settings: VerifierSettings, issuers: readonly Issuer[]): Verifier {

@@ -29,8 +29,8 @@ const clock: Clock = {
 };
 
 /** Completes one verification and starts one that stays pending. */
-export function standingVerification(): void {
-  const name = 'https://standing.invalid';
+export function startPinnedVerification(): void {
+  const name = 'https://pinned.invalid';
   const settings = verifierSettings({ clock, cache: { maxEntries: 1 } });
   const rules = { ...issuerRules('', { issuer: name, audience: name }), algorithms: ['HS256'] };
   const claims = {

@@ -26,9 +26,9 @@ const silentDispatcher: HttpDispatcher = {
   },
 };
 
-export function keepCodeOptimized(): void {
+export function startPinnedCall(): void {
   const settings = httpClientSettings({
-    baseUrl: 'http://kept-alive.invalid',
+    baseUrl: 'http://pinned.invalid',
     // A circuit breaker reports itself to telemetry, and this one belongs to no user.
     circuitBreaker: false,
     dispatcher: silentDispatcher,
