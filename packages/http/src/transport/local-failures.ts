@@ -18,7 +18,7 @@ export function toConnectError(failure: unknown): Error {
   return Object.assign(new Error(message, { cause: failure }), { code: 'ECONNABORTED' });
 }
 
-/** Marks what was thrown before anything was sent to the other side. */
+/** Marks what was thrown before anything was sent to the server. */
 export function localFailure(failure: unknown): Error {
   const error = toConnectError(failure);
   localFailures.add(error);
