@@ -41,8 +41,8 @@ export interface Clock {
 const MAX_TIMER_MS = 2_147_483_647;
 
 /**
- * Tells whether a test has replaced the timers since this file was loaded. Such a test advances time itself, and expects
- * timers that are due to fire within that call.
+ * The global function when this file was loaded. If it is another one now, a test has replaced the timers: it advances time
+ * itself, and expects timers that are due to fire within that call.
  */
 const realSetTimeout = setTimeout;
 

@@ -28,7 +28,7 @@ export class MacadamError extends Error {
   readonly retryable: boolean;
   /**
    * The HTTP status for the caller who was refused, such as 401. Present only where the error is a refusal: a rule worked as it is
-   * meant to, and nothing failed. Logs and spans tell refusals from failures by it.
+   * meant to, and nothing failed. Logs and spans distinguish refusals from failures by it.
    */
   declare readonly refusalStatus?: number;
 

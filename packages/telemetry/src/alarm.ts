@@ -1,12 +1,12 @@
 import type { Clock } from '@macadam/core';
 
-/** A problem that was cleared and comes back within this time is not reported again, so that one that flaps cannot flood the log. */
+/** A problem that comes back within this time of its last warning is not reported again: one that flaps cannot flood the log. */
 const QUIET_MS = 600_000;
 const MAX_REMEMBERED_PROBLEMS = 32;
 
 /**
- * Warns once about a problem, however often it is raised. Warns again about the same problem only after it was cleared
- * and `QUIET_MS` have passed.
+ * Warns once about a problem, however often it is raised. Warns again about the same problem only if it was cleared or another
+ * one was raised in between, and `QUIET_MS` have passed since the last warning about it.
  */
 export class Alarm {
   readonly #warn: (message: string) => void;

@@ -84,7 +84,7 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
 /**
  * Records an error on a span: type, message and stack without credentials, and the error status. An abort is not recorded. Of
  * an error that refuses the caller with a 4xx (see `WorkOutcome`), only `error.type` is: to OpenTelemetry, a server has not
- * failed there, but whoever called it has (spans of the kind CLIENT), and so has a server that refuses with 503.
+ * failed there, but its caller has (spans of the kind CLIENT), and so has a server that refuses with 503.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ import { assertDistribution, type Distribution } from './distribution.ts';
  *
  * - `up`: bytes are forwarded.
  * - `blackHole`: nothing is read or sent and sockets stay open; what was held back is forwarded once the link is up again.
- * - `halfOpen`: the side of the target is closed without the client being told; what the client sends is dropped.
+ * - `halfOpen`: the connection to the target is closed, that to the client stays open; what the client sends is dropped.
  * - `reset`: open and new connections are reset (TCP RST).
  * - `refuse`: open connections are reset, and new ones refused by the kernel.
  */

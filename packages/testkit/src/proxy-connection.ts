@@ -28,7 +28,7 @@ export class ProxyConnection {
   #toTarget: ProxyFlow | undefined;
   #toClient: ProxyFlow | undefined;
   #conditions: LinkConditions;
-  /** The side of the target was closed without the client being told. Stays true when the link is up again. */
+  /** The connection to the target was closed, and that to the client stays open. Stays true when the link is up again. */
   #isHalfOpen = false;
   #swallowedBytes = 0;
 

@@ -27,7 +27,7 @@ const MAX_BACKOFF_MS = 60_000;
 /**
  * The key set behind a `jwks_uri`. It is refreshed in the background; a failed fetch or an invalid response leaves the
  * current set in place. A token with an unknown `kid` causes a fetch, since the issuer may have just published that
- * key, but only one per cooldown, whoever sends such tokens.
+ * key, but only one per cooldown, however many such tokens are sent.
  */
 export class RemoteKeySource implements KeySource {
   readonly #settings: RemoteKeySourceSettings;

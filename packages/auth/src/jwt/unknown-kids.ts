@@ -8,7 +8,7 @@ const FETCHES_BEFORE_BACKOFF = 6;
  */
 const FIRST_BACKOFF_MS = 30_000;
 const MAX_BACKOFF_MS = 300_000;
-/** Bounds the memory against made-up names. A name that was dropped starts anew; the cooldown still applies. */
+/** Bounds the memory against made-up names. A name that was dropped starts from zero; the cooldown still applies. */
 const MAX_KIDS = 1_000;
 
 /** How often the key set was fetched because of one `kid`, and when it may be fetched again. */

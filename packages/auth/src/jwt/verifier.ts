@@ -122,7 +122,7 @@ export class Verifier implements JwtVerifier {
     return tokenDigest(token);
   }
 
-  /** The cached result, if verifying the token anew would give the same one now. */
+  /** The cached result, if verifying the token again would give the same one now. */
   #fromCache(cacheKey: string | undefined): AcceptedToken | undefined {
     if (cacheKey === undefined) return undefined;
     const { clock, clockToleranceMs } = this.#settings;

@@ -12,7 +12,7 @@ export interface RequestSigner {
 }
 
 /**
- * Signs every request of a client, each attempt and redirect anew.
+ * Signs every request of a client. Each attempt and each redirect gets a signature of its own.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for options that belong to one request. Never shows a key.
  * @example

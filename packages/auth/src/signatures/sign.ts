@@ -127,7 +127,8 @@ export function signResponse(message: ResponseMessage, options: SignOptions): Pr
 async function signMessage(message: SignableMessage, options: SignOptions): Promise<SignatureHeaders> {
   assertObject('message', message);
   const path = isResponse(message) ? 'signResponse' : 'signRequest';
-  const { label, structuredFields, signer, parameters, ...settings } = underPath(path, () => signSettings(options));
+  const settings = underPath(path, () => signSettings(options));
+  const { label, structuredFields, signer, parameters } = settings;
   const parsed = parseMessage(message, structuredFields);
   const withContent = hasContent(message, parsed.fields);
   const components = settings.components ?? defaultComponents(isResponse(message), withContent);
@@ -220,7 +221,7 @@ function assertPlain(path: string, value: unknown): asserts value is string {
   if (!/^[ -~]+$/.test(value)) throw new OptionsError(path, value, 'text in ASCII');
 }
 
-/** The `Content-Digest` to add. For content that is not at hand (a stream) the message must have one already. */
+/** The `Content-Digest` to add. A message with a stream, whose bytes are not known yet, must have one already. */
 function digestToAdd(
   message: SignableMessage,
   { fields }: ParsedMessage,

@@ -141,7 +141,7 @@ function encrypt(key: Uint8Array, redisKey: string, tokens: StoredTokens): strin
 }
 
 /**
- * Throws when no key decrypts the entry. Treating it as missing would start the session anew with its first refresh token,
+ * Throws when no key decrypts the entry. Treating it as missing would start the session again with its first refresh token,
  * and the second use of that token ends the session.
  */
 function decrypt(keys: readonly Uint8Array[], redisKey: string, text: string): StoredTokens {

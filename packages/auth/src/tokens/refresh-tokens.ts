@@ -163,7 +163,7 @@ class Session {
 }
 
 /**
- * Throws for an entry that is not a session. Treating it as missing would start the session anew with its first refresh
+ * Throws for an entry that is not a session. Treating it as missing would start the session again with its first refresh
  * token, and the second use of that token ends the session.
  */
 function validateStored(stored: StoredTokens | null | undefined): StoredTokens | undefined {

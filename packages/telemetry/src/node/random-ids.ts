@@ -4,7 +4,7 @@ import type { IdGenerator } from './traces-sdk.ts';
 
 const SPAN_ID_LENGTH = 16;
 const TRACE_ID_LENGTH = 32;
-/** Some 80 spans. An id that is kept for long keeps all that was made with it. */
+/** Enough for some 80 spans. Ids are slices of the text of their batch: one that is kept for long keeps 4 KB in memory. */
 const BATCH_BYTES = 2_048;
 
 /**
