@@ -31,8 +31,8 @@ export class AttemptsExhaustedError extends MacadamError {
   readonly attempts: readonly AttemptRecord[];
 
   constructor(reason: GaveUpReason, attempts: readonly AttemptRecord[], cause: unknown, retryAfterMs?: number) {
-    const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
-    super(`Gave up after ${tries}: ${WHY[reason]}. Last failure: ${describeCause(cause)}`, {
+    const count = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
+    super(`Gave up after ${count}: ${WHY[reason]}. Last failure: ${describeCause(cause)}`, {
       code: 'MAC_ATTEMPTS_EXHAUSTED',
       retryable: reason !== 'maxAttempts',
       cause,

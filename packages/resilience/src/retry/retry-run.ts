@@ -179,8 +179,13 @@ class RetryRun implements Sink, Running {
       if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
       const pendingRetryAfterMs = Math.max(0, this.#retryAfterUntil - now);
       const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
-      const position = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
-      const decision = decide(settings, outcome, { ...position, pendingRetryAfterMs, movesOn });
+      const decision = decide(settings, outcome, {
+        attempt: this.#attempt,
+        waitedMs: this.#waitedMs,
+        leftMs: deadlineAt - now,
+        pendingRetryAfterMs,
+        movesOn,
+      });
       if (movesOn) this.#retryAfterUntil = now + (decision.retryAfterMs ?? 0);
       if (decision.next === 'giveUp') return decision;
       this.#throttled = decision.throttled;

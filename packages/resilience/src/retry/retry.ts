@@ -52,7 +52,7 @@ export function retry(options: RetryOptions = {}): Policy {
 
 function describe({ maxAttempts, backoff, maxRetryAfterMs, budget }: RetrySettings): string {
   if (maxAttempts === 1) return 'retry: none, 1 attempt';
-  const wait = backoff.describe?.() ?? 'as its function says';
+  const wait = backoff.describe?.() ?? 'as long as its function returns';
   return `retry: ${maxAttempts} attempts; waits ${wait}; honours Retry-After up to ${maxRetryAfterMs} ms; ${budget.describe()}`;
 }
 
