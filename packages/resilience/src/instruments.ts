@@ -72,7 +72,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.timeout.timeouts',
     kind: 'counter',
     unit: '{call}',
-    description: 'Calls and attempts out of time',
+    description: 'Calls and attempts that timed out',
     reads: 'timedOut',
   },
   {
@@ -80,7 +80,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.hedge.hedges',
     kind: 'counter',
     unit: '{attempt}',
-    description: 'Attempts sent beside a slow one',
+    description: 'Extra attempts sent',
     reads: 'hedges',
   },
   {
@@ -88,7 +88,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.hedge.wins',
     kind: 'counter',
     unit: '{attempt}',
-    description: 'Hedges that answered first',
+    description: 'Hedges that succeeded first',
     reads: 'wins',
   },
   {
@@ -96,7 +96,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.hedge.refused',
     kind: 'counter',
     unit: '{attempt}',
-    description: 'Hedges the budget did not allow',
+    description: 'Hedges that the budget did not allow',
     reads: 'refused',
   },
   {
@@ -112,7 +112,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.bulkhead.queued',
     kind: 'gauge',
     unit: '{call}',
-    description: 'Calls waiting for a place',
+    description: 'Calls in the queue',
     reads: 'queued',
   },
   {
@@ -120,7 +120,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.bulkhead.rejected',
     kind: 'counter',
     unit: '{call}',
-    description: 'Calls refused for want of a place',
+    description: 'Calls rejected because the queue was full',
     reads: 'rejected',
   },
   {
@@ -128,7 +128,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.bulkhead.timeouts',
     kind: 'counter',
     unit: '{call}',
-    description: 'Calls that waited in vain',
+    description: 'Queued calls that were not admitted in time',
     reads: 'timedOut',
   },
   {
@@ -136,7 +136,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.adaptive_concurrency.limit',
     kind: 'gauge',
     unit: '{call}',
-    description: 'The limit found',
+    description: 'The current limit of concurrent calls',
     reads: 'limit',
   },
   {
@@ -152,7 +152,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.adaptive_concurrency.rejected',
     kind: 'counter',
     unit: '{call}',
-    description: 'Calls above the limit',
+    description: 'Calls rejected above the limit',
     reads: 'rejected',
   },
   {
