@@ -138,7 +138,8 @@ local function reply(subject, done, value, states)
   return table.concat({ done, text(now), text(subject[1].box.blocked), text(value), states }, '|')
 end
 
--- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted.
+-- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted. In the reply,
+-- done is 1 for granted, 0 for denied, and 2 for granted although a limit that only watches would have denied it.
 local function take(subject)
   local amount, blocked = subject.amount, subject[1].box.blocked
   if operation == 'upTo' then
