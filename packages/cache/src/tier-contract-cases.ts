@@ -53,12 +53,12 @@ export async function fillsOnce(open: () => ListeningInstance): Promise<void> {
   assert.equal(await one.fill('k', lease, entryOf('again'), LONG_MS), false);
   assert.equal(textOf(await readOf(other, 'k')), 'loaded');
   // While a value is stored, a lease is for reloading it.
-  const anew = await other.lease('k', false);
-  assert.ok(anew !== undefined);
+  const reloadLease = await other.lease('k', false);
+  assert.ok(reloadLease !== undefined);
   assert.equal(textOf(await readOf(one, 'k', true)), 'loaded');
   assert.equal(await one.lease('k', false), undefined);
-  assert.equal(await other.fill('k', anew, entryOf('anew'), LONG_MS), true);
-  assert.equal(textOf(await readOf(one, 'k')), 'anew');
+  assert.equal(await other.fill('k', reloadLease, entryOf('reloaded'), LONG_MS), true);
+  assert.equal(textOf(await readOf(one, 'k')), 'reloaded');
 }
 
 export async function refusesFills(open: () => ListeningInstance): Promise<void> {
@@ -75,10 +75,10 @@ export async function refusesFills(open: () => ListeningInstance): Promise<void>
     assert.equal(textOf(await readOf(one, how)), how === 'written' ? 'newer' : undefined, how);
     // The same for a lease that was taken while a value was stored.
     await one.write(how, entryOf('value'), LONG_MS);
-    const anew = await one.lease(how, false);
-    assert.ok(anew !== undefined);
+    const reloadLease = await one.lease(how, false);
+    assert.ok(reloadLease !== undefined);
     await end(how);
-    assert.equal(await one.fill(how, anew, entryOf('older'), LONG_MS), false, how);
+    assert.equal(await one.fill(how, reloadLease, entryOf('older'), LONG_MS), false, how);
   }
 }
 

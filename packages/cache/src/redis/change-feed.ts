@@ -16,7 +16,7 @@ export interface ChangeMessage {
 export interface FeedSubscriber {
   readonly namespace: string;
   readonly keyNames: KeyNames;
-  readonly onChange: (told: ChangeMessage) => void;
+  readonly onChange: (message: ChangeMessage) => void;
   readonly onState: (kind: 'connected' | 'disconnected' | 'gap') => void;
   /** The marks have changed; how is not known, and they must be read again. */
   readonly onMarksChanged?: () => void;
