@@ -68,7 +68,7 @@ export function render(report: MutationReport, files: readonly string[]): string
     '',
     'A mutant is *caught* when a test fails or the code no longer ends, and *missed* when all tests pass. One that breaks a test',
     'file before its first test counts as neither. A result is kept from run to run while the code and the tests that reach',
-    'it stay as they are; a constant of a module, which no single test reaches, is run anew with `-- --force`.',
+    'it stay as they are; a constant of a module, which no single test reaches, is run again with `-- --force`.',
     '',
     '| file | score | caught | missed | broken |',
     '| :-- | --: | --: | --: | --: |',
