@@ -208,20 +208,20 @@ describe('an auth hook', () => {
     await upstream.setFaults([
       { fault: respond(401, { headers: { 'dpop-nonce': 'n1' } }), when: { requests: [1, 1] } },
     ]);
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     let number = 0;
     const client = clientFor({
       authorize: () => ({ authorization: `t${++number}` }),
       invalidate: () => {},
       received: ({ authorization }, { status, origin, headers }) => {
-        told.push([authorization, status, origin, headers.get('DPoP-Nonce')]);
+        received.push([authorization, status, origin, headers.get('DPoP-Nonce')]);
         throw new Error('not interested');
       },
     });
     expect((await client.get('/a')).status).toBe(200);
     const { body } = await client.stream('GET', '/b', {});
     await body.resume().toArray();
-    expect(told).toEqual([
+    expect(received).toEqual([
       ['t1', 401, upstream.url, 'n1'],
       ['t2', 200, upstream.url, undefined],
       ['t3', 200, upstream.url, undefined],
@@ -241,12 +241,12 @@ describe('an auth hook', () => {
   });
 
   test('that never resolves ends with the attempt timeout, which aborts its signal, and nothing is sent later', async () => {
-    let told: AbortSignal | undefined;
+    let given: AbortSignal | undefined;
     let answer!: (headers: { authorization: string }) => void;
     const client = clientFor(
       {
         authorize: (_request, { signal }) => {
-          told = signal;
+          given = signal;
           return new Promise((resolve) => (answer = resolve));
         },
       },
@@ -256,7 +256,7 @@ describe('an auth hook', () => {
       code: 'MAC_TIMEOUT',
       attempts: [{ errorCode: 'MAC_TIMEOUT' }],
     });
-    expect(told?.aborted).toBe(true);
+    expect(given?.aborted).toBe(true);
     answer({ authorization: 'late' });
     await client.close();
     expect(upstream.requests).toHaveLength(0);

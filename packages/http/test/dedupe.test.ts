@@ -128,10 +128,10 @@ test.each<[string, Script]>([
   expect(one.toJSON()).toEqual(other.toJSON());
   expect(one.stack).toContain('callOfOne');
   expect(other.stack).toContain('callOfOther');
-  const told = other.toJSON();
+  const json = other.toJSON();
   Object.assign(one, { message: 'mine', tenant: 'a' });
   Object.assign(one.attempts[0] as object, { endpoint: 'mine' });
-  expect(other.toJSON()).toEqual(told);
+  expect(other.toJSON()).toEqual(json);
 });
 
 test('the deadline of one caller ends its own wait only', async () => {

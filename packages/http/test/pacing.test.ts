@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpClientOptions, type HttpPacing, type PacedResponse } from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
-/** Gives a turn every 100 ms, and writes down what it is told. */
+/** Gives a turn every 100 ms, and records the partitions and the statuses that it receives. */
 function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
   const clock = virtualClock();
   const settled: (number | undefined)[] = [];

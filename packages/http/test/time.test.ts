@@ -294,8 +294,8 @@ describe('propagation to an internal peer', () => {
     const { dispatch } = scriptedDispatcher(...scripts, { ...wait, status: 200 });
     dispatcher.dispatch = (options, handler) => (dispatcher.sent.push(options), dispatch(options, handler));
     await clock.runUntil(client.get('/a'));
-    const told = dispatcher.sent.map((_, i) => dispatcher.headersOf(i)['x-request-timeout-ms']);
-    expect(told).toEqual(['1000', '700', '400', '1000']);
+    const limitsMs = dispatcher.sent.map((_, i) => dispatcher.headersOf(i)['x-request-timeout-ms']);
+    expect(limitsMs).toEqual(['1000', '700', '400', '1000']);
   });
 
   test('sends nothing to an external peer', async () => {
@@ -412,10 +412,10 @@ describe('a repeated request', () => {
     ['GET, a wrong certificate', 'GET', {}, { error: 'CERT_HAS_EXPIRED', unsent: true }, 1],
     ['GET said not to be idempotent, 503', 'GET', { idempotent: false }, { status: 503 }, 1],
     ['DELETE, 502', 'DELETE', {}, { status: 502 }, 3],
-  ] as [string, string, object, Script, number][])('%s: %#', async (_what, method, options, script, tries) => {
+  ] as [string, string, object, Script, number][])('%s: %#', async (_what, method, options, script, attempts) => {
     const { clock, dispatcher, client } = setUp([script], again);
     await failure(clock, client.request(method, '/a', options));
-    expect(dispatcher.sent).toHaveLength(tries);
+    expect(dispatcher.sent).toHaveLength(attempts);
   });
 
   test('AC16: AC17: has the same body and idempotency key', async () => {
