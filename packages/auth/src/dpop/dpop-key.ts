@@ -49,7 +49,7 @@ export interface DpopKey {
   readonly publicJwk: JsonWebKey;
   /**
    * Creates a proof for one request, with an id of its own and the latest nonce of the server.
-   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no address.
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) unless `url` is a whole http or https URL.
    */
   proof(target: ProofTarget): Promise<string>;
   /** Stores the `DPoP-Nonce` of a response for the next request to the origin. Returns whether it was a new one. */

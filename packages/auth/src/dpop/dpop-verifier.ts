@@ -37,7 +37,7 @@ export interface DpopVerifierOptions {
   /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
   /**
-   * Tells whether a proof was used before. A store that all instances share makes a proof valid for one of them.
+   * Returns whether a proof was used before. A store that all instances share makes a proof valid for one of them.
    * Default: the memory of this process, for 100_000 proofs.
    */
   seen?: SeenBefore;

@@ -38,7 +38,7 @@ export interface VerifySignatureOptions {
   /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
   /**
-   * Tells whether a nonce was used before; requires a nonce in signatures. The id consists of the key id and the nonce.
+   * Returns whether a nonce was used before; requires a nonce in signatures. The id consists of the key id and the nonce.
    * Default: messages can be replayed until they are too old.
    */
   seen?: SeenBefore;

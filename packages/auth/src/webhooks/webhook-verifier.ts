@@ -23,7 +23,7 @@ export interface WebhookVerifierOptions {
   secrets: readonly WebhookSecret[];
   /** Maximum difference between the time of a message and now, either way, in milliseconds. Default: 300_000. */
   toleranceMs?: number;
-  /** Tells whether an id was seen before. Default: messages can be replayed within the tolerance. */
+  /** Returns whether an id was seen before. Default: messages can be replayed within the tolerance. */
   seen?: SeenBefore;
   /** Source of time. Default: the system clock. */
   clock?: Clock;
