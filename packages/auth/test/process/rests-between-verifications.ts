@@ -1,6 +1,6 @@
 /** A verifier that is used until its code is compiled, and then idle while the heap is collected. */
 import { createHmac } from 'node:crypto';
-import { useAndRest } from '@macadam/test-support/forgotten-code';
+import { useAndRest } from '@macadam/test-support/discarded-code';
 import { createHmacJwtVerifier } from '../../src/index.ts';
 
 const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];

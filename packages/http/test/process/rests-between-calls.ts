@@ -1,5 +1,5 @@
 /** A client that is used until its code is compiled, and then idle while the heap is collected. */
-import { useAndRest } from '@macadam/test-support/forgotten-code';
+import { useAndRest } from '@macadam/test-support/discarded-code';
 import { createHttpClient, type HttpDispatcher } from '../../src/index.ts';
 
 const body = Buffer.from('{"id":1}');
