@@ -98,6 +98,8 @@ describe.concurrent('over real sockets', () => {
     const during = await load(client, times(400));
     expect(shareOf(during)).toBeGreaterThanOrEqual(0.98);
     const after = await load(client, times(100));
-    expect([shareOf(after), after.requests]).toEqual([1, after.calls]);
+    expect(shareOf(after)).toBe(1);
+    // On a slow machine the time for a probe of the failed region can come meanwhile.
+    expect(after.requests - after.calls).toBeLessThanOrEqual(2);
   });
 });
