@@ -177,13 +177,12 @@ class RetryRun implements Sink, Running {
       settings.budget.attemptFailed();
       this.#call.recordFailure(outcome, this.#attemptStartedAt, this.#waitedMs);
       if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
-      const pendingRetryAfterMs = Math.max(0, this.#retryAfterUntil - now);
       const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
       const decision = decide(settings, outcome, {
         attempt: this.#attempt,
         waitedMs: this.#waitedMs,
         leftMs: deadlineAt - now,
-        pendingRetryAfterMs,
+        pendingRetryAfterMs: Math.max(0, this.#retryAfterUntil - now),
         movesOn,
       });
       if (movesOn) this.#retryAfterUntil = now + (decision.retryAfterMs ?? 0);
@@ -200,21 +199,18 @@ class RetryRun implements Sink, Running {
     if (this.#done) return;
     const { counts, settings } = this.#stage;
     this.#settle();
+    if (decision.next === 'giveUp') counts.gaveUp[decision.reason]++;
     if (decision.next === 'fail') this.#sink.fail(decision.error);
     else if (outcome.ok) {
       if (decision.next === 'accept') settings.budget.callSucceeded(this.#attempt - 1, this.#throttled);
-      else counts.gaveUp[decision.reason]++;
       this.#sink.succeed(outcome.value);
     } else if (decision.next === 'accept') this.#sink.fail(outcome.error);
     else {
-      counts.gaveUp[decision.reason]++;
       const { reason, retryAfterMs } = decision;
       const history = this.#call.history as AttemptRecord[];
       // If only one attempt is allowed, nothing was given up: the failure is passed on unchanged.
-      const isOnlyAttempt = settings.maxAttempts === 1;
-      this.#sink.fail(
-        isOnlyAttempt ? outcome.error : new AttemptsExhaustedError(reason, history, outcome.error, retryAfterMs),
-      );
+      if (settings.maxAttempts === 1) this.#sink.fail(outcome.error);
+      else this.#sink.fail(new AttemptsExhaustedError(reason, history, outcome.error, retryAfterMs));
     }
   }
 
