@@ -9,7 +9,7 @@ import zlib, { type ZstdDecompress } from 'node:zlib';
 
 /**
  * How many frames a body may have: these, and one more for every {@link BYTES_PER_FRAME} decoded bytes. A frame costs a decoder
- * (about 150 µs of CPU), and an empty one has 9 bytes: a hostile body of such frames would keep the process busy. A long stream
+ * (far more CPU than its bytes), and an empty one has 9 bytes: a hostile body of such frames would keep the process busy. A long stream
  * that sends each event as a frame stays within the limit, however long it is.
  */
 const FREE_FRAMES = 1_000;

@@ -8,7 +8,7 @@ const TRACE_ID_LENGTH = 32;
 const BATCH_BYTES = 2_048;
 
 /**
- * Random ids, made in batches: to make and format each of them by itself, as the SDK does, takes a quarter of the time of a
+ * Random ids, made in batches: to make and format each of them by itself, as the SDK does, is a large part of the cost of a
  * short span.
  */
 export class RandomIds implements IdGenerator {

@@ -1,5 +1,5 @@
 /**
- * The script for the most frequent operation, takes from a single token bucket. It takes a third of the time of the general
+ * The script for the most frequent operation, takes from a single token bucket. It costs the server far less than the general
  * script, and decides all requests of one turn of the event loop. It reads and writes the same values with the same
  * arithmetic, and computes complete decisions, since a reply of integers is cheaper for the server than one of states.
  * test/lua-parity.test.ts compares it with the algorithm.
