@@ -40,10 +40,10 @@ export function compare(budgets: Budgets, measured: Measured): Verdict {
     for (const kind of kinds) {
       const [now, budget] = [measured[kind]?.[name], budgets[name]?.[kind]];
       row.push(text(now), text(budget), change(now, budget));
-      if (now === undefined) failures.push(`"${name}" has a budget but is not counted any more`);
+      if (now === undefined) failures.push(`"${name}" has a budget but was not counted`);
       else if (budget === undefined) failures.push(`"${name}" has no budget`);
       else if (now > budget * (1 + TOLERANCE) + SLACK[kind])
-        failures.push(`"${name}" takes ${text(now)} ${kind} an operation; its budget is ${text(budget)}`);
+        failures.push(`"${name}" takes ${text(now)} ${kind} per operation; its budget is ${text(budget)}`);
     }
     rows.push(row);
   }

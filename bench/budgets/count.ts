@@ -2,7 +2,7 @@
 // counting.ts, which handles its commands.
 import { readSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Said } from './counting.ts';
+import type { CountMessage } from './counting.ts';
 import { hotPaths } from './hot-paths.ts';
 
 export type Counts = Record<string, number>;
@@ -48,35 +48,35 @@ const bytes: Count = async (_, operateAll) => {
 
 /** Instructions of the processor, which Valgrind counts while instrumentation is on. */
 const instructions: Count = async ({ name }, operateAll) => {
-  ask('zero');
+  sendToValgrind('zero');
   await operateAll();
-  return Number(ask('dump', name));
+  return Number(sendToValgrind('dump', name));
 };
 
 /**
  * Lets the parent process send the command to Valgrind, and waits for its response. Under Valgrind programs run fifty
  * times slower, so starting another program here would take longer than all counting.
  */
-function ask(...valgrind: string[]): string {
-  say({ valgrind });
-  const answer = Buffer.alloc(64);
+function sendToValgrind(...valgrind: string[]): string {
+  send({ valgrind });
+  const reply = Buffer.alloc(64);
   let length = 0;
-  for (let read = 1; read > 0 && answer[length - 1] !== NEWLINE; length += read) {
-    read = readSync(0, answer, length, answer.length - length, null);
+  for (let read = 1; read > 0 && reply[length - 1] !== NEWLINE; length += read) {
+    read = readSync(0, reply, length, reply.length - length, null);
   }
-  return answer.toString('latin1', 0, length).trim();
+  return reply.toString('latin1', 0, length).trim();
 }
 
-function say(said: Said): void {
-  writeSync(1, `${JSON.stringify(said)}\n`);
+function send(message: CountMessage): void {
+  writeSync(1, `${JSON.stringify(message)}\n`);
 }
 
 const paths: Path[] = [];
 for (const { setup, ...path } of hotPaths) paths.push({ ...path, run: await setup() });
-if (process.argv[2] === 'bytes') say({ counts: await countAll(paths, bytes, () => {}) });
+if (process.argv[2] === 'bytes') send({ counts: await countAll(paths, bytes, () => {}) });
 else {
   // The cost of the commands themselves, which is the same for every path.
-  const startCounting = (): void => void ask('instrumentation', 'on');
+  const startCounting = (): void => void sendToValgrind('instrumentation', 'on');
   const counts = await countAll(
     [{ name: NOTHING, operations: 1, run: () => {} }, ...paths],
     instructions,
@@ -84,6 +84,6 @@ else {
   );
   const own = counts[NOTHING] ?? 0;
   const corrected = paths.map(({ name, operations }) => [name, (counts[name] ?? NaN) - own / operations]);
-  say({ counts: Object.fromEntries(corrected) });
+  send({ counts: Object.fromEntries(corrected) });
 }
 process.exit(0);

@@ -10,8 +10,8 @@ import { promisify } from 'node:util';
 import type { Counts } from './count.ts';
 
 /** The lines that count.ts writes: a command for Valgrind, which is acknowledged with a line, or the counts, at the end. */
-export type Said = { valgrind: string[] } | { counts: Counts };
-type Answer = (valgrind: readonly string[]) => Promise<string>;
+export type CountMessage = { valgrind: string[] } | { counts: Counts };
+type RunCommand = (valgrind: readonly string[]) => Promise<string>;
 
 const run = promisify(execFile);
 const COUNT = join(import.meta.dirname, 'count.ts');
@@ -27,11 +27,11 @@ export async function countBytes(): Promise<Counts> {
 /** Undefined without Valgrind. */
 export async function countInstructions(): Promise<Counts | undefined> {
   const valgrind = process.env['VALGRIND'] ?? 'valgrind';
-  const there = await run(valgrind, ['--version']).then(
+  const isInstalled = await run(valgrind, ['--version']).then(
     () => true,
     () => false,
   );
-  if (!there) return undefined;
+  if (!isInstalled) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'macadam-budgets-'));
   const out = join(folder, 'out');
   const tool = ['--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${out}`, `--vgdb-prefix=${out}`];
@@ -49,25 +49,25 @@ export async function countInstructions(): Promise<Counts | undefined> {
   }
 }
 
-async function count([program = '', ...args]: readonly string[], answer: Answer): Promise<Counts> {
+async function count([program = '', ...args]: readonly string[], runCommand: RunCommand): Promise<Counts> {
   const child = spawn(program, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
   const ended = new Promise<string>((resolve, reject) => {
     child.once('error', reject).once('close', (code, signal) => resolve(`ended with ${code ?? signal}`));
   });
-  let complaints = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   let counts: Counts | undefined;
   try {
     for await (const line of createInterface({ input: child.stdout })) {
-      const said = JSON.parse(line) as Said;
-      if ('counts' in said) counts = said.counts;
-      else child.stdin.write(`${await answer(said.valgrind)}\n`);
+      const message = JSON.parse(line) as CountMessage;
+      if ('counts' in message) counts = message.counts;
+      else child.stdin.write(`${await runCommand(message.valgrind)}\n`);
     }
   } finally {
     if (counts === undefined) child.kill('SIGKILL');
   }
   const how = await ended;
-  if (counts === undefined) throw new Error(`${program} ${how} before it had counted: ${complaints.trim()}`);
+  if (counts === undefined) throw new Error(`${program} ${how} before it had counted: ${errors.trim()}`);
   return counts;
 }
 

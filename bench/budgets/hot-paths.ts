@@ -1,6 +1,6 @@
 // The hot paths: code that runs for every request. Each is counted and has a budget.
 import { createSecretKey, createHmac } from 'node:crypto';
-import { answeringDispatcher } from './answering-dispatcher.ts';
+import { stubDispatcher } from './stub-dispatcher.ts';
 
 export interface HotPath {
   name: string;
@@ -51,7 +51,7 @@ export const hotPaths: readonly HotPath[] = [
     operations: WHOLE,
     setup: async () => {
       const { createHttpClient } = await import('@macadam/http');
-      const dispatcher = answeringDispatcher('{"id":1,"name":"Lyon","country":"FR"}');
+      const dispatcher = stubDispatcher('{"id":1,"name":"Lyon","country":"FR"}');
       const client = createHttpClient({ name: 'budget', baseUrl: 'http://127.0.0.1:1', dispatcher });
       return () => client.get('/items/{id}', { params: { id: 1 } });
     },

@@ -32,20 +32,20 @@ const judge = (counted: Measured): Verdict => {
 };
 let { lines, failures } = judge(measured);
 if (failures.length > 0) {
-  console.log(`Counting again, in case it came of something that comes once: ${failures.join('; ')}`);
+  console.log(`Counting again, in case the cause was work that happens only once: ${failures.join('; ')}`);
   measured = least(measured, await measure());
   ({ lines, failures } = judge(measured));
 }
 console.log(lines.join('\n'));
 if (budgets === undefined) {
   console.log(
-    `NOT COMPARED: no budget is of this kind of machine (${kind}). There are: ${Object.keys(recorded).join('; ')}.`,
+    `NOT COMPARED: there are no budgets for this kind of machine (${kind}). There are budgets for: ${Object.keys(recorded).join('; ')}.`,
   );
-  console.log('`npm run bench -- budgets --update` records one, beside the others.');
+  console.log('`npm run bench -- budgets --update` records them, next to the others.');
 } else if (measured.instructions === undefined) {
-  console.log('NOT COMPARED: instructions, since there is no Valgrind here. Bytes were.');
+  console.log('NOT COMPARED: instructions, since Valgrind is not installed. Bytes were compared.');
 }
 for (const failure of failures) console.log(`OVER BUDGET: ${failure}`);
 if (failures.length > 0)
-  console.log('If it is worth it, run `npm run bench -- budgets --update` and say why in the commit.');
+  console.log('If the cost is justified, run `npm run bench -- budgets --update` and give the reason in the commit.');
 process.exitCode = failures.length === 0 ? 0 : 1;

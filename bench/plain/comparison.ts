@@ -12,7 +12,7 @@ export interface PlainPair extends Pair {
 export const LIMIT = 0.1;
 
 export type Comparison = { readonly pair: PlainPair; readonly plain: Ratio } & (
-  | { readonly verdict: 'agrees' | 'apart'; readonly harness: number; readonly difference: number }
+  | { readonly verdict: 'agrees' | 'differs'; readonly harness: number; readonly difference: number }
   | { readonly verdict: 'not in the results' }
 );
 
@@ -27,19 +27,21 @@ export function comparisonOf(pair: PlainPair, suites: ReadonlyMap<string, SuiteR
   if (of === undefined || to === undefined) return { pair, plain, verdict: 'not in the results' };
   const harness = ratioOf(of, to).value;
   const difference = plain.value / harness - 1;
-  return { pair, plain, harness, difference, verdict: Math.abs(difference) > LIMIT ? 'apart' : 'agrees' };
+  return { pair, plain, harness, difference, verdict: Math.abs(difference) > LIMIT ? 'differs' : 'agrees' };
 }
 
 /** The ratio of the medians, which the harness computes differently, and the lowest and highest ratio of a round. */
 function plainRatio({ ofNs, toNs }: PlainPair): Ratio {
   if (ofNs.length !== toNs.length || ofNs.length === 0) {
-    throw new Error(`The two of a pair have a round each, not ${ofNs.length} and ${toNs.length}.`);
+    throw new Error(
+      `Both operations of a pair need the same number of rounds, at least one, not ${ofNs.length} and ${toNs.length}.`,
+    );
   }
   const rounds = ofNs.map((ns, round) => ns / (toNs[round] as number));
   return { value: medianOf(ofNs) / medianOf(toNs), low: Math.min(...rounds), high: Math.max(...rounds) };
 }
 
-/** Implemented again, like everything that measures here, so that a mistake of the harness is not repeated. */
+/** Implemented here and not imported from the harness, so that a mistake of the harness is not repeated. */
 export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;

@@ -8,10 +8,10 @@ if (operation === undefined) throw new Error(`No operation "${contender}" of "${
 const { count, warmUp = count } = operation;
 const loop = await operation.make();
 // In several calls: the runtime can optimize the loop for the next call.
-for (let piece = 0; piece < 10; piece++) await loop(warmUp / 10);
+for (let part = 0; part < 10; part++) await loop(warmUp / 10);
 const before = process.cpuUsage();
 const last = await loop(count);
 const { user, system } = process.cpuUsage(before);
-if (!last) throw new Error(`"${contender}" of "${suite}" gives nothing: it does not do its job.`);
+if (!last) throw new Error(`"${contender}" of "${suite}" returned nothing, so it did not do its work.`);
 console.log(((user + system) * 1_000) / count);
 process.exit(0);

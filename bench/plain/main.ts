@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
 });
 const rounds = Number(values.rounds ?? ROUNDS);
 if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`--rounds takes a number of rounds from 1 on, not "${values.rounds}".`);
+  console.error(`--rounds must be an integer of at least 1, not "${values.rounds}".`);
   process.exit(2);
 }
 const known = [...new Set(pairs.map(({ suite }) => suite))];
@@ -33,7 +33,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 if (values.save && (rounds < ROUNDS || positionals.length > 0)) {
-  console.error(`What is committed takes all pairs and at least ${ROUNDS} rounds.`);
+  console.error(`--save needs all pairs and at least ${ROUNDS} rounds.`);
   process.exit(2);
 }
 
@@ -69,7 +69,7 @@ for (const pair of wanted) {
     measured.push(one);
     console.log(`\n${textTable(plainRows({ pairs: [one] }, suites))}`);
   } catch (error) {
-    console.error(`\n${pair.of} beside ${pair.to} broke: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`\n${pair.of} vs ${pair.to} failed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 console.log(`\n${textTable(plainRows({ pairs: measured }, suites))}\n\n${plainSummary({ pairs: measured }, suites)}`);
@@ -80,6 +80,6 @@ if (values.save && isWhole) {
     ...{ rounds, pairs: measured },
   } satisfies PlainResult);
 }
-if (values.save && !isWhole) console.error('Nothing is saved: a page without the pairs that broke would hide them.');
-const apart = measured.some((pair) => comparisonOf(pair, suites).verdict === 'apart');
-if (apart || !isWhole) process.exitCode = 1;
+if (values.save && !isWhole) console.error('Nothing is saved: a page without the failed pairs would hide them.');
+const differs = measured.some((pair) => comparisonOf(pair, suites).verdict === 'differs');
+if (differs || !isWhole) process.exitCode = 1;

@@ -27,7 +27,7 @@ export function plainRows({ pairs }: Pick<PlainResult, 'pairs'>, suites: Suites)
       ...[intervalText(compared.plain), ...found, compared.verdict],
     ];
   });
-  return [['operation', 'beside', 'plain loop', 'harness', 'difference', 'verdict'], ...rows];
+  return [['operation', 'compared with', 'plain loop', 'harness', 'difference', 'verdict'], ...rows];
 }
 
 function harnessCells({ harness, difference }: Extract<Comparison, { harness: number }>): string[] {
@@ -40,11 +40,11 @@ function harnessCells({ harness, difference }: Extract<Comparison, { harness: nu
 export function plainSummary({ pairs }: Pick<PlainResult, 'pairs'>, suites: Suites): string {
   const compared = pairs.map((pair) => comparisonOf(pair, suites));
   const named = (verdict: Comparison['verdict']): string[] =>
-    compared.filter((one) => one.verdict === verdict).map(({ pair }) => `${pair.of} beside ${pair.to} (${pair.suite})`);
-  const [apart, missing] = [named('apart'), named('not in the results')];
+    compared.filter((one) => one.verdict === verdict).map(({ pair }) => `${pair.of} vs ${pair.to} (${pair.suite})`);
+  const [different, missing] = [named('differs'), named('not in the results')];
   return [
     `${named('agrees').length} of ${pairs.length} ratios are within ${limit} of those of the harness.`,
-    ...(apart.length > 0 ? [`Apart: ${apart.join('; ')}.`] : []),
+    ...(different.length > 0 ? [`Different: ${different.join('; ')}.`] : []),
     ...(missing.length > 0 ? [`Not in the results of the harness: ${missing.join('; ')}.`] : []),
   ].join(' ');
 }
@@ -56,7 +56,7 @@ export function plainPage(result: PlainResult, suites: Suites): string {
     '',
     '<!-- Written by `npm run bench`. Do not edit. -->',
     '',
-    `Some ratios of the suites, measured a second time by a program that shares no code with the harness: each operation is a few lines as its users write them, run a fixed number of times to warm up, and a fixed number of times in a plain \`for\` loop between two readings of \`process.cpuUsage()\`. The two of a pair take turns, each time in a fresh process. *Plain loop* is the ratio of the medians, with the lowest and highest ratio of a round; *harness* is the ratio on the page of the suite, from another run. Ratios that differ by more than ${limit} are *apart*: then one of the two measures something else.`,
+    `Some ratios of the suites, measured a second time by a program that shares no code with the harness: each operation is a few lines as its users write them, run a fixed number of times to warm up, and a fixed number of times in a plain \`for\` loop between two readings of \`process.cpuUsage()\`. The two of a pair take turns, each time in a fresh process. *Plain loop* is the ratio of the medians, with the lowest and highest ratio of a round; *harness* is the ratio on the page of the suite, from another run. When they differ by more than ${limit}, one of the two measures something else.`,
     '',
     `The times in brackets are the CPU time of one operation in the plain loop: in \`cache\` and \`ratelimit\` one lookup or request, while an operation of the harness is a hundred.`,
     '',

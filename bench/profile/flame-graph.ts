@@ -21,8 +21,8 @@ interface Frame {
 const WIDTH = 1_200;
 const ROW = 18;
 /** Frames narrower than this many pixels are left out. */
-const NARROWEST = 0.6;
-const MOST_DEPTH = 60;
+const MIN_WIDTH = 0.6;
+const MAX_DEPTH = 60;
 
 /** Draws a profile as a flame graph: width is time, callers are below callees, and equal stacks are merged. */
 export function flameGraph(profile: CpuProfile, title: string): string {
@@ -30,7 +30,7 @@ export function flameGraph(profile: CpuProfile, title: string): string {
   const shapes: string[] = [];
   let deepest = 0;
   const draw = (frame: Frame, x: number, width: number, depth: number): void => {
-    if (width < NARROWEST || depth > MOST_DEPTH) return;
+    if (width < MIN_WIDTH || depth > MAX_DEPTH) return;
     deepest = Math.max(deepest, depth);
     const share = ((100 * frame.total) / root.total).toFixed(1);
     const text = frame.label.slice(0, Math.floor(width / 6.5));

@@ -14,10 +14,10 @@ export interface PathShares {
 }
 
 /** Functions with less self time than this are sampling noise. */
-const LEAST = 0.02;
-const MOST_FUNCTIONS = 8;
+const MIN_SHARE = 0.02;
+const MAX_FUNCTIONS = 8;
 /** The loop that repeats the path and the inspector are not part of it. */
-const MEASURING = 'the measuring';
+const MEASURING = 'the measuring code';
 
 export function sharesOf(name: string, profile: CpuProfile): PathShares {
   const times = selfTimes(profile).filter(({ owner }) => owner !== MEASURING);
@@ -27,13 +27,13 @@ export function sharesOf(name: string, profile: CpuProfile): PathShares {
   const functions = times
     .filter(({ named }) => named)
     .map(({ label, time }) => ({ label, share: time / total }))
-    .filter(({ share }) => share >= LEAST);
+    .filter(({ share }) => share >= MIN_SHARE);
   return {
     name,
-    owners: mostFirst([...owners].map(([label, share]) => ({ label, share }))).filter(
-      ({ share }) => share >= LEAST / 2,
+    owners: largestFirst([...owners].map(([label, share]) => ({ label, share }))).filter(
+      ({ share }) => share >= MIN_SHARE / 2,
     ),
-    functions: mostFirst(functions).slice(0, MOST_FUNCTIONS),
+    functions: largestFirst(functions).slice(0, MAX_FUNCTIONS),
   };
 }
 
@@ -67,6 +67,6 @@ function ownerOf({ functionName, url }: ProfileNode['callFrame']): string {
   return library ?? (url.startsWith('node:') || !functionName.startsWith('(') ? 'Node' : 'the runtime');
 }
 
-function mostFirst(shares: readonly Share[]): Share[] {
+function largestFirst(shares: readonly Share[]): Share[] {
   return [...shares].sort((a, b) => b.share - a.share);
 }

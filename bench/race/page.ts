@@ -18,22 +18,22 @@ export function page(runs: readonly Run[]): string {
 
 Four processes share a Redis, or a Valkey 8.1 where a row says so, for ${seconds} seconds. Each reads, writes and invalidates the same few keys as fast as it can; values
 are versions, and a load returns the one that was current when it began, up to 35 ms later. Lifetimes are two seconds, so that
-all kinds of refresh take part. Every read is then judged: one that begins after an invalidation was acknowledged must not
+all kinds of refresh occur. Every read is then checked: one that begins after an invalidation was acknowledged must not
 return an older version; in the process that invalidated at once, in the others within a bound.
 
-"In its process" and "in another" count the reads that broke that law. "Latest" is how long after an acknowledgement by another
-process a read still returned something older, in milliseconds, allowed or not. A cache that is set up without a way to tell
-other processes is held to the lifetime of its memory.
+"In its process" and "in another" count the reads that violated this rule. "Latest" is how long after an acknowledgement by another
+process a read still returned something older, in milliseconds, allowed or not. A cache that is set up without cross-process
+invalidation is held to the lifetime of its entries in memory.
 
-## Nothing else goes wrong
+## Without faults
 
 ${table(runs.filter(({ faults }) => faults === 'none'))}
 
-## Connections are cut, and processes are killed
+## With cut connections and killed processes
 
-Connections are reset, refused, or swallow everything for up to a second; processes end in the middle of what they do. A reader
+Connections are reset, refused, or swallow all data for up to a second; processes are killed in the middle of their work. A reader
 whose connection was bad is held to the second bound. "Failed" counts operations that rejected, "crashes" processes that ended
-by themselves, which they are told to by any promise whose rejection nobody handles.
+by themselves, which any unhandled promise rejection causes.
 
 ${table(runs.filter(({ faults }) => faults !== 'none'))}
 

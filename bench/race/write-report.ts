@@ -23,7 +23,7 @@ const results = join(root, 'docs', 'cache-races.json');
  * Redis.
  */
 const BOUND = { connectedMs: 500, cutMs: 8_000 };
-const UNHEARD = { connectedMs: 32_000, cutMs: 40_000 };
+const WITHOUT_INVALIDATION = { connectedMs: 32_000, cutMs: 40_000 };
 const BY_LIFETIME = { connectedMs: 2_500, cutMs: 8_000 };
 const valkeyUrl = process.env['VALKEY_URL'];
 if (valkeyUrl === undefined) console.log('There is no Valkey: its row stays as it is.');
@@ -34,19 +34,19 @@ const lineUp: readonly (readonly [name: string, module: string, bounds: typeof B
   ['macadam, log, ioredis', ours, BOUND],
   ['macadam, pubsub', ours, BOUND],
   ['macadam, tracking', ours, BOUND],
-  ['macadam, none', ours, UNHEARD],
+  ['macadam, none', ours, WITHOUT_INVALIDATION],
   ['bentocache', peers, BOUND],
   ['cacheable', peers, BY_LIFETIME],
   ['async-cache-dedupe', peers, BOUND],
 ];
 
-const former = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as Run[]) : [];
+const previous = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as Run[]) : [];
 const runs: Run[] = [];
 for (const faults of ['none', 'cuts and restarts'] as const) {
   for (const [name, module, bounds, server] of lineUp) {
     const contender = server === undefined ? name : `${name}, ${server}`;
     const url = server === undefined ? redisUrl : valkeyUrl;
-    const known = former.find((run) => run.contender === contender && run.faults === faults);
+    const known = previous.find((run) => run.contender === contender && run.faults === faults);
     if (url === undefined || (only !== undefined && only !== contender && known !== undefined)) {
       if (known !== undefined) runs.push(known);
       continue;

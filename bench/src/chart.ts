@@ -1,5 +1,5 @@
 import type { CaseResult } from './result.ts';
-import { duration, inOrder } from './table.ts';
+import { duration, sortedByCost } from './table.ts';
 
 const WIDTH = 720;
 const ROW = 28;
@@ -17,7 +17,7 @@ export function chartOf(result: CaseResult): string {
 
 /** Draws CPU time as bars, the shortest first. */
 function barChart(result: CaseResult): string {
-  const sorted = inOrder(result);
+  const sorted = sortedByCost(result);
   const most = Math.max(...sorted.map(({ cpuNs }) => cpuNs.median));
   const height = 40 + sorted.length * ROW;
   const labelWidth = Math.round(Math.max(...sorted.map(({ name }) => name.length)) * LETTER) + 16;
@@ -31,7 +31,7 @@ function barChart(result: CaseResult): string {
       `<text x="${(labelWidth + width + 8).toFixed(1)}" y="${y + 14}">${escape(duration(cpuNs))}</text>`,
     ].join('\n');
   });
-  return drawing(`${result.name}: CPU time an operation, less is better`, height, bars);
+  return drawing(`${result.name}: CPU time per operation, lower is better`, height, bars);
 }
 
 const PLOT = 180;
@@ -46,7 +46,7 @@ function slopeChart(result: CaseResult): string {
   }));
   const line = points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
   const slope = slopeOf(contenders.map(({ name, cpuNs }) => [sizeOf(name), cpuNs.median]));
-  const title = `${result.name}: CPU time an operation${slope === undefined ? '' : `, ${slopeText(slope)}`}`;
+  const title = `${result.name}: CPU time per operation${slope === undefined ? '' : `, ${slopeText(slope)}`}`;
   return drawing(title, PLOT + 84, [
     `<line x1="60" x2="${WIDTH - 60}" y1="${50 + PLOT}" y2="${50 + PLOT}" stroke="${THEIRS}"/>`,
     `<polyline points="${line}" fill="none" stroke="${OURS}" stroke-width="2"/>`,
@@ -84,7 +84,7 @@ export function slopeOf(points: readonly (readonly [size: number, cost: number])
 }
 
 export function slopeText(slope: number): string {
-  return `${slope < 0 ? '−' : '+'}${Math.abs(slope * 100).toFixed(0)} % for each tenfold`;
+  return `${slope < 0 ? '−' : '+'}${Math.abs(slope * 100).toFixed(0)} % per tenfold increase`;
 }
 
 function drawing(title: string, height: number, shapes: readonly string[]): string {

@@ -1,6 +1,6 @@
 import { isDistinct, ratioOf, type Ratio } from './ratio.ts';
 import type { CaseResult, SuiteResult } from './result.ts';
-import { leastOf, textTable } from './table.ts';
+import { cheapestOf, textTable } from './table.ts';
 
 /**
  * Compares a run with the committed one. Absolute times of two runs are not comparable, so each contender is compared
@@ -8,23 +8,23 @@ import { leastOf, textTable } from './table.ts';
  * when the two intervals do not overlap.
  */
 export function comparison(before: SuiteResult, now: Pick<SuiteResult, 'cases'>): string {
-  const rows = [['case', 'contender', 'beside', 'committed', 'now', 'change']];
+  const rows = [['case', 'contender', 'relative to', 'committed', 'now', 'change']];
   for (const one of now.cases) {
     const old = before.cases.find(({ name }) => name === one.name);
     if (old === undefined) continue;
-    const { name: beside } = leastOf(old);
+    const { name: baseline } = cheapestOf(old);
     for (const { name } of one.contenders) {
-      const [was, is] = [relative(old, name, beside), relative(one, name, beside)];
-      if (name === beside || was === undefined || is === undefined) continue;
-      rows.push([one.name, name, beside, text(was), text(is), change(was, is)]);
+      const [was, is] = [relative(old, name, baseline), relative(one, name, baseline)];
+      if (name === baseline || was === undefined || is === undefined) continue;
+      rows.push([one.name, name, baseline, text(was), text(is), change(was, is)]);
     }
   }
   return textTable(rows);
 }
 
-function relative({ contenders }: CaseResult, name: string, beside: string): Ratio | undefined {
+function relative({ contenders }: CaseResult, name: string, baseline: string): Ratio | undefined {
   const of = contenders.find((one) => one.name === name);
-  const to = contenders.find((one) => one.name === beside);
+  const to = contenders.find((one) => one.name === baseline);
   return of === undefined || to === undefined ? undefined : ratioOf(of.rounds, to.rounds);
 }
 
@@ -33,6 +33,6 @@ function text(ratio: Ratio): string {
 }
 
 function change(was: Ratio, is: Ratio): string {
-  if (is.low <= was.high && is.high >= was.low) return 'none to be told';
+  if (is.low <= was.high && is.high >= was.low) return 'not significant';
   return `${is.value >= was.value ? '+' : ''}${((is.value / was.value - 1) * 100).toFixed(0)} %`;
 }

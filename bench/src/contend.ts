@@ -14,10 +14,11 @@ const CHUNK_MS = 30;
  * CPU time and not wall time: on a busy machine the compiler has to wait for its turn, too.
  */
 const STEADY_MS = 150;
+/** The cost has fallen when a chunk costs less than this share of the lowest so far. */
 const CHEAPER = 0.98;
 const WARM_UP_MS = 2_000;
 /** Upper limit of the warm-up, whatever the subject asks for. */
-const MOST_MS = 10_000;
+const MAX_WARM_UP_MS = 10_000;
 
 /**
  * Warms up for at least this long and this many operations, until the cost is steady. Returns operations per
@@ -35,7 +36,7 @@ async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number,
     done += count;
     if (tookMs / count < least * CHEAPER) [least, cheaperAtMs] = [tookMs / count, spentMs];
     const isSteady = spentMs >= ms && done >= operations && spentMs - cheaperAtMs >= STEADY_MS;
-    if (isSteady || spentMs >= MOST_MS) return perMs;
+    if (isSteady || spentMs >= MAX_WARM_UP_MS) return perMs;
     count = Math.max(inFlight, Math.min(count * 4, Math.round(perMs * CHUNK_MS)));
   }
 }

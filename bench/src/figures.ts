@@ -1,6 +1,6 @@
 import { runLine } from './page.ts';
 import type { CaseResult, SuiteResult } from './result.ts';
-import { CLAIM_COLUMNS, claimCells, duration, inOrder, markdownTable } from './table.ts';
+import { CLAIM_COLUMNS, claimCells, duration, markdownTable, sortedByCost } from './table.ts';
 
 const BLOCK = /<!-- figures: (?<what>[^>]+?) -->[\s\S]*?<!-- \/figures -->/g;
 
@@ -12,8 +12,8 @@ const BLOCK = /<!-- figures: (?<what>[^>]+?) -->[\s\S]*?<!-- \/figures -->/g;
 export function fillFigures(text: string, results: ReadonlyMap<string, SuiteResult>, benchmarks: string): string {
   return text.replaceAll(BLOCK, (_block, what: string) => {
     const body = what === 'claims' ? claimsOf([...results.values()], benchmarks) : figuresOf(what, results, benchmarks);
-    const kept = `<!-- prettier-ignore-start -->\n\n${body ?? 'Not measured yet.'}\n\n<!-- prettier-ignore-end -->`;
-    return `<!-- figures: ${what} -->\n${kept}\n<!-- /figures -->`;
+    const content = `<!-- prettier-ignore-start -->\n\n${body ?? 'Not measured yet.'}\n\n<!-- prettier-ignore-end -->`;
+    return `<!-- figures: ${what} -->\n${content}\n<!-- /figures -->`;
   });
 }
 
@@ -24,14 +24,14 @@ function figuresOf(what: string, results: ReadonlyMap<string, SuiteResult>, benc
   const claims = cases.flatMap((one) => one.claims.map((claim) => [one.name, ...claimCells(claim)]));
   const runs = [...new Set(cases.map(({ run }) => runLine(run)))];
   return [
-    `CPU time an operation (${runs.join('; ')}); [all figures](${benchmarks}/${suite}.md).`,
-    markdownTable([['case', 'from the least to the most'], ...cases.map(caseRow)]),
+    `CPU time per operation (${runs.join('; ')}); [all figures](${benchmarks}/${suite}.md).`,
+    markdownTable([['case', 'contenders, cheapest first'], ...cases.map(caseRow)]),
     ...(claims.length > 0 ? [markdownTable([['case', ...CLAIM_COLUMNS], ...claims], 3)] : []),
   ].join('\n\n');
 }
 
 function caseRow(one: CaseResult): string[] {
-  const costs = inOrder(one).map(({ name, cpuNs }) => `${name} ${duration(cpuNs)}`);
+  const costs = sortedByCost(one).map(({ name, cpuNs }) => `${name} ${duration(cpuNs)}`);
   return [one.name, costs.join(' · ')];
 }
 
@@ -42,5 +42,5 @@ function claimsOf(results: readonly SuiteResult[], benchmarks: string): string |
     if (verdicts.length === 0) return [];
     return [[`[${suite}](${benchmarks}/${suite}.md)`, String(verdicts.length), count('holds'), count('misses')]];
   });
-  return rows.length === 0 ? undefined : markdownTable([['suite', 'claims', 'kept', 'missed'], ...rows]);
+  return rows.length === 0 ? undefined : markdownTable([['suite', 'claims', 'held', 'missed'], ...rows]);
 }

@@ -13,12 +13,12 @@ const SAMPLE_MS = 500;
  * Waits until the machine is quiet; returns false when it stays busy. Measures the current use of the cores, not the
  * load average, which still includes the previous run for a minute.
  */
-export async function quiet(waitMs: number, tell: (line: string) => void = () => {}): Promise<boolean> {
+export async function quiet(waitMs: number, onProgress: (line: string) => void = () => {}): Promise<boolean> {
   for (let waitedMs = 0; ; waitedMs += SAMPLE_MS) {
     const busy = await busyShare();
     if (busy <= QUIET) return true;
     if (waitedMs >= waitMs) return false;
-    tell(`the machine is ${Math.round(busy * 100)} % busy; waiting for it to be below ${QUIET * 100} %`);
+    onProgress(`the machine is ${Math.round(busy * 100)} % busy; waiting for it to be below ${QUIET * 100} %`);
   }
 }
 

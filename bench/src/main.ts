@@ -48,22 +48,24 @@ if (unknown.length > 0) {
 }
 
 /** On a terminal, progress is one line that is overwritten; elsewhere only final output is printed. */
-function tell(line: string): void {
+function showProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
 }
 
 const usual = values.quick ? QUICK : FULL;
 const plan: Plan = { ...usual, rounds: Number(values.rounds ?? usual.rounds) };
 if (!Number.isInteger(plan.rounds) || plan.rounds < 1) {
-  console.error(`--rounds takes a number of rounds from 1 on, not "${values.rounds}".`);
+  console.error(`--rounds must be an integer of at least 1, not "${values.rounds}".`);
   process.exit(2);
 }
 if (values.save && (values.quick || plan.rounds < FULL.rounds)) {
-  console.error(`What is committed takes at least ${FULL.rounds} whole rounds: not --save with --quick or fewer.`);
+  console.error(
+    `--save needs at least ${FULL.rounds} full rounds; it cannot be combined with --quick or fewer --rounds.`,
+  );
   process.exit(2);
 }
 
-let [missed, broken] = [0, 0];
+let [missed, failed] = [0, 0];
 const results: SuiteResult[] = [];
 
 /** Measures one case after the other. Each is saved when it is done, and a case that fails does not stop the others. */
@@ -75,21 +77,25 @@ async function runSuite(name: string): Promise<void> {
   for (const one of suite.cases) {
     if (values.case !== undefined && one.name !== values.case) continue;
     try {
-      const isQuiet = await quiet(values.quick ? 0 : 60_000, tell);
+      const isQuiet = await quiet(values.quick ? 0 : 60_000, showProgress);
       if (!isQuiet) console.log('\nThe machine is busy: expect a wide spread.');
-      const result = caseResult(one, runOf(one, plan, pinned, isQuiet), await measureCase(suite, one, plan, tell));
-      tell('');
+      const result = caseResult(
+        one,
+        runOf(one, plan, pinned, isQuiet),
+        await measureCase(suite, one, plan, showProgress),
+      );
+      showProgress('');
       console.log(`\n${suite.name} · ${one.name}\n${textTable(caseRows(result))}`);
       for (const claim of result.claims) console.log(claimLine(claim));
       missed += result.claims.filter(({ verdict }) => verdict === 'misses').length;
       done.push(result);
     } catch (error) {
-      tell('');
-      console.error(`\n${suite.name} · ${one.name} broke: ${error instanceof Error ? error.message : String(error)}`);
-      broken += 1;
+      showProgress('');
+      console.error(`\n${suite.name} · ${one.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+      failed += 1;
     }
     if (values.save) {
-      const cases = inOrder(suite, [...done, ...(committed?.cases ?? [])]);
+      const cases = inSuiteOrder(suite, [...done, ...(committed?.cases ?? [])]);
       saveResult(name, { suite: name, what: suite.what, cases } satisfies SuiteResult);
     }
   }
@@ -98,27 +104,23 @@ async function runSuite(name: string): Promise<void> {
 }
 
 /** The result of each case of the suite: from this run, or else the committed one. */
-function inOrder(suite: Suite, results: readonly CaseResult[]): CaseResult[] {
+function inSuiteOrder(suite: Suite, results: readonly CaseResult[]): CaseResult[] {
   return suite.cases.flatMap(({ name }) => results.find((result) => result.name === name) ?? []);
 }
 
 for (const name of wanted) {
   await runSuite(name).catch((error: unknown) => {
-    console.error(`\n${name} broke: ${error instanceof Error ? error.message : String(error)}`);
-    broken += 1;
+    console.error(`\n${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    failed += 1;
   });
 }
-if (results.length + broken === 0) {
+if (results.length + failed === 0) {
   console.error(`No case "${values.case}" in ${wanted.join(', ')}.`);
   process.exit(2);
 }
 // Paths are relative to the directory where the command was entered, not where npm runs it.
 const here = process.env['INIT_CWD'] ?? '';
 if (values.json !== undefined) writeFileSync(resolve(here, values.json), `${JSON.stringify(results, null, 2)}\n`);
-console.log(
-  missed === 0
-    ? '\nEvery claim that was measured holds, or misses by less than the rounds can tell.'
-    : `\n${missed} claims missed.`,
-);
-if (broken > 0) console.log(`${broken} broke.`);
-process.exitCode = missed + broken === 0 ? 0 : 1;
+console.log(missed === 0 ? '\nEvery claim that was measured holds, or misses narrowly.' : `\n${missed} claims missed.`);
+if (failed > 0) console.log(`${failed} cases failed to run.`);
+process.exitCode = missed + failed === 0 ? 0 : 1;

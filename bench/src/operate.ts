@@ -9,7 +9,7 @@ export interface Operator {
 }
 
 /** How long operations run before the event loop gets a turn, in milliseconds. */
-const STRETCH_MS = 0.2;
+const BATCH_MS = 0.2;
 
 /**
  * An operation that returns a promise is awaited. A synchronous one is not, since an `await` costs more than many
@@ -23,19 +23,19 @@ export async function operatorOf({ run, inFlight = 1 }: Subject): Promise<Operat
   const promises = isThenable(first);
   if (promises) await first;
   if (inFlight > 1) {
-    if (!promises) throw new Error('What answers at once cannot be in flight more than once.');
+    if (!promises) throw new Error('A synchronous operation cannot be in flight more than once.');
     return { operate: (count) => inLanes(run, count, inFlight), pace: () => {} };
   }
-  let stretch = 16;
+  let batch = 16;
   const operate = async (count: number): Promise<void> => {
-    for (let left = count; left > 0; left -= stretch) {
-      const now = Math.min(stretch, left);
+    for (let left = count; left > 0; left -= batch) {
+      const now = Math.min(batch, left);
       if (promises) await awaitEach(run, now);
       else callEach(run, now);
       await new Promise(setImmediate);
     }
   };
-  const pace = (perMs: number): void => void (stretch = Math.max(1, Math.round(perMs * STRETCH_MS)));
+  const pace = (perMs: number): void => void (batch = Math.max(1, Math.round(perMs * BATCH_MS)));
   return { operate, pace };
 }
 
@@ -46,7 +46,7 @@ async function awaitEach(run: () => unknown, count: number): Promise<void> {
 function callEach(run: () => unknown, count: number): void {
   let result: unknown;
   for (let i = 0; i < count; i++) result = run();
-  if (isThenable(result)) throw new Error('An operation that answered at once promises something now.');
+  if (isThenable(result)) throw new Error('An operation that was synchronous now returns a promise.');
 }
 
 async function inLanes(run: () => unknown, count: number, lanes: number): Promise<void> {

@@ -21,7 +21,7 @@ const CONFIDENCE = 0.95;
  */
 export function ratioOf(of: readonly number[], to: readonly number[]): Ratio {
   if (of.length !== to.length || of.length === 0) {
-    throw new Error(`Ratios are taken round by round, not of ${of.length} rounds to ${to.length}.`);
+    throw new Error(`Ratios need the same number of rounds, at least one, not ${of.length} and ${to.length}.`);
   }
   const sorted = ascending(of.map((cost, round) => cost / (to[round] as number)));
   const left = outside(sorted.length);
@@ -35,10 +35,10 @@ export function ratioOf(of: readonly number[], to: readonly number[]): Ratio {
 /** How many rounds are left out on each side. */
 function outside(rounds: number): number {
   // The chance that at most `out` of the rounds fall on one side of the median, out of 2 ** rounds.
-  let [out, ways, chance] = [0, 1, 1];
+  let [out, combinations, chance] = [0, 1, 1];
   for (;;) {
-    ways = (ways * (rounds - out)) / (out + 1);
-    chance += ways;
+    combinations = (combinations * (rounds - out)) / (out + 1);
+    chance += combinations;
     if ((2 * chance) / 2 ** rounds > 1 - CONFIDENCE) return out;
     out += 1;
   }
@@ -51,7 +51,7 @@ export function isDistinct({ low, high }: Ratio): boolean {
 
 export type Verdict = 'holds' | 'holds narrowly' | 'misses narrowly' | 'misses';
 
-/** A claim is kept or broken by the median; narrowly, when the limit is within the interval. */
+/** A claim holds or misses by the median, and narrowly when the limit is within the interval. */
 export function verdictOf({ value, low, high }: Ratio, atMost: number): Verdict {
   if (value <= atMost) return high <= atMost ? 'holds' : 'holds narrowly';
   return low > atMost ? 'misses' : 'misses narrowly';

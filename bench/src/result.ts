@@ -45,17 +45,18 @@ export function caseResult(
   run: Run,
   contenders: readonly ContenderResult[],
 ): CaseResult {
-  const judged = claims.map((claim) => {
+  const results = claims.map((claim) => {
     const allowed = roundsOf(name, contenders, claim.to).map((costNs) => costNs + (claim.plusNs ?? 0));
     const ratio = ratioOf(roundsOf(name, contenders, claim.of), allowed);
     return { ...claim, ratio, verdict: verdictOf(ratio, claim.atMost) };
   });
-  return { name, what, run, contenders, claims: judged, ...(curve && { curve }) };
+  return { name, what, run, contenders, claims: results, ...(curve && { curve }) };
 }
 
 function roundsOf(name: string, contenders: readonly ContenderResult[], contender: string): readonly number[] {
   const found = contenders.find((one) => one.name === contender);
-  if (found === undefined) throw new Error(`A claim of case "${name}" names "${contender}", which does not contend.`);
+  if (found === undefined)
+    throw new Error(`A claim of case "${name}" names "${contender}", which is not one of its contenders.`);
   return found.rounds;
 }
 

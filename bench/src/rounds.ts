@@ -40,21 +40,21 @@ export async function measureCase(
   suite: Suite,
   subject: Case,
   plan: Plan,
-  tell: (line: string) => void,
+  onProgress: (line: string) => void,
 ): Promise<ContenderResult[]> {
   const measured = new Map<string, Measurement[]>(subject.contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < plan.rounds; round++) {
     const turn = round % subject.contenders.length;
     for (const { name } of [...subject.contenders.slice(turn), ...subject.contenders.slice(0, turn)]) {
-      tell(`${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds} · ${name}`);
+      onProgress(`${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds} · ${name}`);
       measured.get(name)?.push(await contend('time', [suite.name, subject.name, name], plan.milliseconds));
     }
   }
   const results: ContenderResult[] = [];
   for (const { name } of subject.contenders) {
-    tell(`${suite.name} · ${subject.name} · allocation · ${name}`);
+    onProgress(`${suite.name} · ${subject.name} · allocation · ${name}`);
     const bytes = await contend<number | null>('bytes', [suite.name, subject.name, name], plan.milliseconds);
-    results.push(summarise(name, measured.get(name) ?? [], bytes));
+    results.push(summarize(name, measured.get(name) ?? [], bytes));
   }
   return results;
 }
@@ -70,7 +70,7 @@ async function contend<T>(mode: 'bytes' | 'time', names: readonly string[], ms: 
   return await once().catch(once);
 }
 
-function summarise(name: string, measured: readonly Measurement[], bytes: number | null): ContenderResult {
+function summarize(name: string, measured: readonly Measurement[], bytes: number | null): ContenderResult {
   return {
     name,
     cpuNs: figureOf(measured.map(({ cpuNs }) => cpuNs)),

@@ -6,24 +6,25 @@ import type { Claim } from './suite.ts';
 
 /** A case as rows of text, the cheapest contender first; a curve in the order of its sizes. */
 export function caseRows(result: CaseResult): string[][] {
-  const least = leastOf(result);
-  const header = ['contender', 'CPU an operation', 'to the least', 'a second', 'allocated', 'peak memory'];
-  const rows = inOrder(result).map((one) => {
-    const told = one === least ? '1.00x' : ratioText(ratioOf(one.rounds, least.rounds));
-    return [one.name, duration(one.cpuNs), told, ...others(one)];
+  const cheapest = cheapestOf(result);
+  const header = ['contender', 'CPU per operation', 'vs cheapest', 'per second', 'allocated', 'peak memory'];
+  const rows = sortedByCost(result).map((one) => {
+    const relative = one === cheapest ? '1.00x' : ratioText(ratioOf(one.rounds, cheapest.rounds));
+    return [one.name, duration(one.cpuNs), relative, ...details(one)];
   });
   return [header, ...rows];
 }
 
-export function leastOf({ contenders }: Pick<CaseResult, 'contenders'>): ContenderResult {
-  return contenders.reduce((least, one) => (one.cpuNs.median < least.cpuNs.median ? one : least));
+export function cheapestOf({ contenders }: Pick<CaseResult, 'contenders'>): ContenderResult {
+  return contenders.reduce((cheapest, one) => (one.cpuNs.median < cheapest.cpuNs.median ? one : cheapest));
 }
 
-export function inOrder({ contenders, curve = false }: CaseResult): readonly ContenderResult[] {
+/** The cheapest first; a curve in the order of its sizes. */
+export function sortedByCost({ contenders, curve = false }: CaseResult): readonly ContenderResult[] {
   return curve ? contenders : [...contenders].sort((a, b) => a.cpuNs.median - b.cpuNs.median);
 }
 
-function others({ perSecond, bytes, peakMiB }: ContenderResult): string[] {
+function details({ perSecond, bytes, peakMiB }: ContenderResult): string[] {
   return [
     Math.round(perSecond.median).toLocaleString('en'),
     bytes === undefined ? 'unknown' : `${Math.round(bytes).toLocaleString('en')} B`,
@@ -49,9 +50,9 @@ export function ratioText(ratio: Ratio): string {
 /** Whether a claim holds, with the interval of its ratio; no ratio for two contenders that cannot be distinguished. */
 export function claimLine(claim: ClaimResult): string {
   const { of, atMost, ratio, verdict } = claim;
-  const promise = `${verdict}: ${of} at most ${atMost}x ${besideText(claim)}`;
-  if (!isDistinct(ratio)) return `- ${promise}: level (the rounds do not tell the two apart)`;
-  return `- ${promise}: ${intervalText(ratio)}`;
+  const text = `${verdict}: ${of} at most ${atMost}x ${baselineText(claim)}`;
+  if (!isDistinct(ratio)) return `- ${text}: level (the rounds do not distinguish the two)`;
+  return `- ${text}: ${intervalText(ratio)}`;
 }
 
 /** The columns of a claim in a table of claims. */
@@ -61,7 +62,7 @@ export const CLAIM_COLUMNS = ['claim', 'verdict', 'limit', 'measured'];
 export function claimCells(claim: ClaimResult): string[] {
   const { of, atMost, ratio, verdict } = claim;
   return [
-    `${of}, beside ${besideText(claim)}`,
+    `${of} vs ${baselineText(claim)}`,
     verdict.startsWith('misses') ? `**${verdict}**` : verdict,
     `${atMost}x`,
     isDistinct(ratio) ? intervalText(ratio) : 'level',
@@ -69,8 +70,8 @@ export function claimCells(claim: ClaimResult): string[] {
 }
 
 /** The contender that a claim compares with, with its allowance. */
-function besideText({ to, plusNs }: Claim): string {
-  return plusNs === undefined ? to : `${to} and ${nanoseconds(plusNs)}`;
+function baselineText({ to, plusNs }: Claim): string {
+  return plusNs === undefined ? to : `${to} plus ${nanoseconds(plusNs)}`;
 }
 
 export function intervalText({ value, low, high }: Ratio): string {

@@ -1,18 +1,18 @@
 import type { Suite } from '../src/suite.ts';
-import { signing, tokens } from './auth/calling.ts';
-import { crowded, permissions } from './auth/permissions.ts';
-import { cached, many, uncached } from './auth/verifying.ts';
+import { signing, tokens } from './auth/outgoing.ts';
+import { manyRules, permissions } from './auth/permissions.ts';
+import { cached, manyTokens, uncached } from './auth/verification.ts';
 
 export const suite: Suite = {
   name: 'auth',
-  what: 'What it costs to know who asks and whether they may. Every contender checks issuer, audience and times.',
+  what: 'The cost of verifying a token, deciding a permission, and authenticating an outgoing request. Every token verifier checks issuer, audience and times.',
   cases: [
     cached,
     ...['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'].map(uncached),
-    many,
+    manyTokens,
     tokens,
     permissions,
-    crowded,
+    manyRules,
     signing,
   ],
 };

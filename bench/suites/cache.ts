@@ -127,17 +127,17 @@ const MACADAM = '@macadam/cache';
 
 export const suite: Suite = {
   name: 'cache',
-  what: 'What a look-up costs. In memory nothing is serialized and the objects are shared; all have room for 10 000 entries and hold 1 000.',
+  what: 'The cost of a lookup. Values in memory are not serialized, and callers share the objects. Every cache may hold 10 000 entries and holds 1 000.',
   cases: [
     {
       name: 'memory, synchronous',
-      what: 'A hundred look-ups of values that are there.',
+      what: 'A hundred synchronous lookups of cached values.',
       contenders: [peek('macadam peek', 'lru'), peek('macadam peek, s3-fifo', 's3-fifo'), bareLru],
       claims: [{ of: 'macadam peek', to: 'lru-cache get', atMost: 2 }],
     },
     {
       name: 'memory, get',
-      what: 'A hundred look-ups of values that are there, each awaited.',
+      what: 'A hundred lookups of cached values, each awaited.',
       contenders: [
         warm('macadam get', MACADAM, macadam, get),
         warm('bentocache get', 'bentocache', () => bento(false), get),
@@ -148,7 +148,7 @@ export const suite: Suite = {
     },
     {
       name: 'memory, load unless there',
-      what: 'A hundred values, loaded if need be: all are there. Each is awaited.',
+      what: 'A hundred calls that return the cached value or load it, each awaited. All values are cached.',
       contenders: [
         warm('macadam getOrLoad', MACADAM, macadam, hit),
         warm('bentocache getOrSet', 'bentocache', () => bento(false), hit),
@@ -163,7 +163,7 @@ export const suite: Suite = {
     },
     {
       name: 'memory, a hundred keys by one call',
-      what: 'A hundred values that are there.',
+      what: 'A hundred cached values, read by one call.',
       contenders: [
         warm('macadam getMany', MACADAM, macadam, many),
         warm('cacheable getMany', 'cacheable', cacheable, many),
@@ -173,7 +173,7 @@ export const suite: Suite = {
     },
     {
       name: 'memory, cold herd',
-      what: 'Two hundred and fifty calls at once for a key that is not there. cache-manager and cacheable share one load of a process, too.',
+      what: '250 concurrent calls for a key that is not cached. cache-manager and cacheable also share one load within a process.',
       contenders: [
         warm('macadam getOrLoad', MACADAM, macadam, herd),
         warm('bentocache getOrSet', 'bentocache', () => bento(false), herd),
@@ -189,7 +189,7 @@ export const suite: Suite = {
       : [
           {
             name: 'Redis, 64 in flight',
-            what: 'CPU time of this process for a value in the shared tier, nothing in memory. bentocache and async-cache-dedupe on ioredis with pipelining.',
+            what: 'CPU time of this process for reading a value from the shared tier, with no tier in memory. bentocache and async-cache-dedupe use ioredis with auto-pipelining.',
             contenders: [
               warm('macadam getOrLoad', MACADAM, macadamShared, shared),
               bareGet,
@@ -204,7 +204,7 @@ export const suite: Suite = {
           },
           {
             name: 'Redis, a hundred keys by one call',
-            what: 'CPU time of this process for a hundred values in the shared tier, nothing in memory.',
+            what: 'CPU time of this process for reading a hundred values from the shared tier, with no tier in memory.',
             contenders: [
               warm('macadam getMany', MACADAM, macadamShared, sharedMany),
               bareMget,

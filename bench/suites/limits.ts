@@ -1,5 +1,5 @@
 import type { Case, Contender, Subject, Suite } from '../src/suite.ts';
-import { bareDispatch, macadam as macadamGet } from './http/read-whole.ts';
+import { bareDispatch, macadam as macadamGet } from './http/buffered.ts';
 
 const work = async (): Promise<number> => 1;
 const nowhere = { write: (line: string): number => line.length };
@@ -14,7 +14,7 @@ const macadam = (name: string, from: string, run: () => Promise<Subject['run']>)
 const SMALL = { bodyBytes: 70, inFlight: 1, warmUp: 40_000 };
 const IN_FLIGHT = 64;
 
-/** More keys in turn than requests in flight: concurrent requests of one key may share a round trip. */
+/** More keys than requests in flight, since concurrent requests for one key may share a round trip. */
 function keyInTurn(): () => string {
   const keys = Array.from({ length: 100 }, (_, i) => `limits:${i}`);
   let next = 0;
@@ -32,7 +32,7 @@ async function connect(): Promise<ReturnType<(typeof import('redis'))['createCli
 const overRedis: readonly Case[] = [
   {
     name: 'a decision on Redis',
-    what: 'The floor is one command, 64 of them in flight. Above it are the script, its arguments and its answer.',
+    what: 'The floor is one Redis command, with 64 in flight. In addition there are the script, its arguments and its reply.',
     contenders: [
       {
         ...{ name: 'redis GET', from: 'redis' },
@@ -69,7 +69,7 @@ function cases(): Case[] {
   return [
     {
       name: 'a value in memory',
-      what: 'The floor is one look-up in a Map. Above it, peek keeps the order of use and compares the time; getOrLoad adds the promise that its caller awaits.',
+      what: 'The floor is one lookup in a Map. In addition, peek updates the order of use and compares the expiry with the clock; getOrLoad adds the promise that its caller awaits.',
       contenders: [
         floor('Map.get', () => map.get('key')?.value),
         {
@@ -97,7 +97,7 @@ function cases(): Case[] {
     },
     {
       name: 'a decision in memory',
-      what: 'The floor is a clock, a look-up and the arithmetic of GCRA. Above it, tryTake checks its arguments, bounds the table and says all that a decision has to say.',
+      what: 'The floor is a clock reading, a lookup and the arithmetic of GCRA. In addition, tryTake validates its arguments, bounds the number of keys and returns a complete decision.',
       contenders: [
         floor('GCRA by hand', () => {
           const now = performance.now();
@@ -116,7 +116,7 @@ function cases(): Case[] {
     },
     {
       name: 'a guarded call',
-      what: 'The floor is the await of an async function. Above it are five layers: a place in the bulkhead, two time limits, the look at the circuit, and the record of the outcome.',
+      what: 'The floor is awaiting an async function. In addition, the pipeline has five layers: bulkhead, timeout, retry, circuit breaker and attempt timeout.',
       contenders: [
         floor('async function', work),
         macadam('macadam standardPipeline', '@macadam/resilience', async () => {
@@ -128,7 +128,7 @@ function cases(): Case[] {
     },
     {
       name: 'a unit of work',
-      what: 'The floor is AsyncLocalStorage, which is how anything is known about the request everywhere below it.',
+      what: 'The floor is AsyncLocalStorage.run, which makes the context of the request available to everything called within it.',
       contenders: [
         {
           name: 'AsyncLocalStorage.run',
@@ -146,7 +146,7 @@ function cases(): Case[] {
     },
     {
       name: 'a log line',
-      what: 'The floor is JSON.stringify, which redacts nothing, bounds nothing and throws when it meets a circle or a BigInt.',
+      what: 'The floor is JSON.stringify, which redacts nothing, limits nothing, and throws on a cycle or a BigInt.',
       contenders: [
         floor('JSON.stringify', () =>
           JSON.stringify({ level: 30, time: Date.now(), pid: 1, ...five, msg: 'order placed' }),
@@ -160,7 +160,7 @@ function cases(): Case[] {
     },
     {
       name: 'a token seen before',
-      what: 'The floor is the hash of the token, since a cache keyed by tokens would be a store of credentials.',
+      what: 'The floor is hashing the token: the cache is keyed by hashes, because a cache keyed by tokens would be a store of credentials.',
       contenders: [
         {
           name: 'SHA-256 of the token',
@@ -181,7 +181,7 @@ function cases(): Case[] {
     },
     {
       name: 'a permission',
-      what: 'The floor is a look-up of the action and one of the role. Above it are the explanation of the decision and the rules that might deny.',
+      what: 'The floor is a lookup of the action and one of the role. In addition, the decision carries an explanation, and rules that might deny are evaluated.',
       contenders: [
         floor('Map and Set', () => roles.get('order:read')?.has('reader')),
         macadam('macadam can', '@macadam/auth', async () => {
@@ -195,7 +195,7 @@ function cases(): Case[] {
     },
     {
       name: 'a call over a socket',
-      what: 'The floor is the dispatch of undici, with a handler that puts the pieces together and parses them.',
+      what: 'The floor is `dispatch` of undici with a handler that concatenates the chunks and parses them.',
       contenders: [bareDispatch(SMALL), macadamGet(SMALL)],
     },
     ...(process.env['REDIS_URL'] === undefined ? [] : overRedis),
@@ -220,6 +220,6 @@ async function signedToken(): Promise<string> {
 
 export const suite: Suite = {
   name: 'limits',
-  what: 'Where the time goes: each job beside the least that any way of doing it has to do.',
+  what: 'Where the time goes: each operation compared with its floor, the minimum that any implementation has to do.',
   cases: cases(),
 };

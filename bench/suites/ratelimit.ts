@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000;
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `client-${i}`);
 
-/** All keys in turn. */
+/** Returns all keys in turn. */
 function rotation(count: number): () => string {
   const keys = names(count);
   let next = 0;
@@ -73,7 +73,7 @@ const flexible = (count: number): Contender => ({
   },
 });
 
-/** It has no keys: for several keys a Map of limiters, as its users write it. */
+/** This library has no keys: several keys need a Map of limiters, as its users write it. */
 const limiterPackage = (count: number): Contender => ({
   name: count === 1 ? 'limiter, no key' : 'limiter, a Map of them',
   from: 'limiter',
@@ -126,15 +126,15 @@ const flexibleShared: Contender = {
   },
 };
 
-const answer = async (): Promise<number> => 1;
+const work = async (): Promise<number> => 1;
 
 export const suite: Suite = {
   name: 'ratelimit',
-  what: 'What a decision costs. Macadam decides by a token bucket and says when to come back; rate-limiter-flexible counts in fixed windows.',
+  what: 'The cost of a decision. Macadam uses a token bucket unless its name says otherwise, and returns how long to wait; rate-limiter-flexible counts in fixed windows.',
   cases: [
     {
       name: 'memory, one key',
-      what: 'A hundred requests that are allowed, always by the same caller.',
+      what: 'A hundred allowed requests, all from the same caller.',
       contenders: [
         macadam('macadam tryTake', 1, 'tryTake'),
         macadam('macadam take', 1, 'take'),
@@ -148,7 +148,7 @@ export const suite: Suite = {
     },
     {
       name: 'memory, 100 000 keys',
-      what: 'A hundred requests that are allowed, each by another caller.',
+      what: 'A hundred allowed requests, each from a different caller.',
       contenders: [
         macadam('macadam tryTake', MANY, 'tryTake'),
         macadam('macadam take', MANY, 'take'),
@@ -162,14 +162,14 @@ export const suite: Suite = {
     },
     {
       name: 'a pace, nobody waits',
-      what: 'What running a function through a shaper costs while the rate is not used up.',
+      what: 'The cost of running a function through a shaper while its rate is not exhausted, so that no call waits.',
       contenders: [
         {
           ...{ name: 'macadam shaper', from: '@macadam/ratelimit' },
           setup: async () => {
             const { createShaper } = await import('@macadam/ratelimit');
             const shaper = createShaper({ ratePerSecond: 1_000_000, burst: 1_000_000 });
-            return { run: () => shaper.run(answer) };
+            return { run: () => shaper.run(work) };
           },
         },
         {
@@ -177,7 +177,7 @@ export const suite: Suite = {
           setup: async () => {
             const { default: Bottleneck } = await import('bottleneck');
             const bottleneck = new Bottleneck({ reservoir: PLENTY });
-            return { run: () => bottleneck.schedule(answer) };
+            return { run: () => bottleneck.schedule(work) };
           },
         },
       ],
@@ -189,7 +189,7 @@ export const suite: Suite = {
       : [
           {
             name: 'Redis, 64 in flight',
-            what: 'CPU time of this process for a decision in a shared store, 100 keys.',
+            what: 'CPU time of this process for a decision in a shared store, with 100 keys.',
             contenders: [
               shared('macadam, exact', false),
               shared('macadam, exact fixed window', false, 'fixedWindow'),

@@ -33,11 +33,11 @@ const opossum = (name: string, options: object, fn: () => Promise<unknown>, open
 
 export const suite: Suite = {
   name: 'resilience',
-  what: 'What a policy adds to a call that succeeds, and what a refusal costs. The guarded function does nothing.',
+  what: 'The cost that a policy adds to a successful call, and the cost of a rejected call. The guarded function does nothing.',
   cases: [
     {
       name: 'five layers, success',
-      what: 'Bulkhead, timeout, retry, circuit breaker and attempt timeout around a call that succeeds; the peers with what they have of it.',
+      what: 'Bulkhead, timeout, retry, circuit breaker and attempt timeout around a successful call. Peers use those of these policies that they have.',
       contenders: [
         bare,
         macadam('macadam standardPipeline', ({ standardPipeline }) => {
@@ -77,7 +77,7 @@ export const suite: Suite = {
     },
     {
       name: 'retry, success',
-      what: 'A retry around a call that succeeds at the first try.',
+      what: 'A retry around a call that succeeds on the first attempt.',
       contenders: [
         bare,
         macadam('macadam retry', ({ retry }) => {
@@ -100,7 +100,7 @@ export const suite: Suite = {
     },
     {
       name: 'circuit breaker, closed',
-      what: 'A circuit breaker with a failure-rate window around a call that succeeds.',
+      what: 'A circuit breaker with a failure-rate window around a successful call.',
       contenders: [
         bare,
         macadam('macadam circuitBreaker', ({ circuitBreaker, failureRate }) => {
@@ -117,7 +117,7 @@ export const suite: Suite = {
     },
     {
       name: 'circuit breaker, open',
-      what: 'What a refusal costs, the caught error included.',
+      what: 'The cost of a rejected call, including catching the error.',
       contenders: [
         macadam('macadam circuitBreaker', ({ circuitBreaker }) => {
           const breaker = circuitBreaker();
@@ -135,7 +135,7 @@ export const suite: Suite = {
     },
     {
       name: 'timeout, success',
-      what: 'A time limit around a call that is in time.',
+      what: 'A timeout around a call that completes in time.',
       contenders: [
         bare,
         macadam('macadam timeout', ({ timeout }) => {
@@ -161,7 +161,7 @@ export const suite: Suite = {
     },
     {
       name: 'bulkhead, success',
-      what: 'A limit on calls in flight around a call that finds a place.',
+      what: 'A concurrency limit around a call that gets a slot at once.',
       contenders: [
         bare,
         macadam('macadam bulkhead', ({ bulkhead }) => {

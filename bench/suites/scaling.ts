@@ -11,7 +11,7 @@ function sizes(of: readonly number[], setup: Setup, from?: string): Contender[] 
   }));
 }
 
-/** The largest may cost at most this many times as much as the smallest, if that is claimed. */
+/** Claims, unless `atMost` is undefined, that the largest size costs at most `atMost` times as much as the smallest. */
 function curve(
   name: string,
   what: string,
@@ -25,7 +25,7 @@ function curve(
   return { name, what, contenders, curve: true, claims: atMost === undefined ? [] : [{ of: last, to: first, atMost }] };
 }
 
-/** Every key in turn, in an order that the processor cannot prefetch. */
+/** Returns every key in turn, in an order that the processor cannot prefetch. */
 function keysInTurn(size: number): () => string {
   const keys = Array.from({ length: size }, (_, i) => `key-${i}`);
   // Coprime to every power of ten, so that every key is used.
@@ -42,7 +42,7 @@ const KEYS = [10, 1_000, 100_000, MILLION];
 const FEW = [1, 10, 100, 1_000];
 const work = async (): Promise<number> => 1;
 
-async function peeking(size: number): Promise<() => unknown> {
+async function peek(size: number): Promise<() => unknown> {
   const { createCache } = await import('@macadam/cache');
   const l1 = { maxEntries: size, maxBytes: 1_073_741_824 };
   const cache = createCache<number>({ name: 'scaling', ttlMs: 86_400_000, l1 });
@@ -53,11 +53,11 @@ async function peeking(size: number): Promise<() => unknown> {
 
 export const suite: Suite = {
   name: 'scaling',
-  what: 'What an operation costs as what it works on grows. A level line is the aim; what slope there is, is what the caches of the processor miss.',
+  what: 'The cost of an operation as the number of keys, breakers, rules or calls in flight grows. A flat line is the aim; the remaining slope comes from cache misses of the processor.',
   cases: [
     {
       name: 'a bare Map, keys',
-      what: 'A look-up in a Map of so many keys, with nothing around it: what of the other slopes is the memory of the machine.',
+      what: 'A lookup in a plain Map with this many keys. It shows how much of the other slopes is the cost of memory access.',
       curve: true,
       contenders: sizes(KEYS, async (size) => {
         const next = keysInTurn(size);
@@ -65,12 +65,12 @@ export const suite: Suite = {
         return () => map.get(next());
       }),
     },
-    curve('cache peek, keys', 'A hit in memory among so many keys.', '@macadam/cache', KEYS, undefined, peeking),
+    curve('cache peek, keys', 'A hit in memory with this many keys.', '@macadam/cache', KEYS, undefined, peek),
     {
       name: 'a hit among a million keys',
-      what: 'Where the memory of the machine costs more than what is done with it.',
+      what: 'At this size, memory access costs more than the work of the cache itself.',
       contenders: [
-        { name: 'macadam peek', from: '@macadam/cache', setup: async () => ({ run: await peeking(MILLION) }) },
+        { name: 'macadam peek', from: '@macadam/cache', setup: async () => ({ run: await peek(MILLION) }) },
         {
           name: 'lru-cache get',
           from: 'lru-cache',
@@ -83,12 +83,12 @@ export const suite: Suite = {
           },
         },
       ],
-      // Spread as among ten thousand.
+      // The same limit as with a thousand keys, in suites/cache.ts.
       claims: [{ of: 'macadam peek', to: 'lru-cache get', atMost: 2 }],
     },
     curve(
       'rate limit, keys',
-      'A token bucket in memory, one of so many.',
+      'A token bucket in memory, with this many keys.',
       '@macadam/ratelimit',
       KEYS,
       8,
@@ -102,7 +102,7 @@ export const suite: Suite = {
       },
     ),
     curve(
-      ...(['circuit breakers', 'A call through one of so many breakers, each of them in use.'] as const),
+      ...(['circuit breakers', 'A call through one of this many circuit breakers, all of them in use.'] as const),
       ...(['@macadam/resilience', [1, 10, 100, 1_000, 10_000], 4] as const),
       async (size) => {
         const { circuitBreakers } = await import('@macadam/resilience');
@@ -111,7 +111,7 @@ export const suite: Suite = {
         return () => breakers.for(next()).execute(work);
       },
     ),
-    curve('permission rules', 'One decision among so many rules.', '@macadam/auth', FEW, 2, async (size) => {
+    curve('permission rules', 'One decision with this many rules.', '@macadam/auth', FEW, 2, async (size) => {
       const { definePermissions } = await import('@macadam/auth');
       const rules = Array.from({ length: size }, (_, i) => ({
         ...{ id: `rule ${i}`, actions: [`thing${i}:read`], roles: ['reader'] },
@@ -124,7 +124,7 @@ export const suite: Suite = {
     }),
     {
       name: 'calls in flight',
-      what: 'A call through the standard pipeline with so many others under way.',
+      what: 'A call through the standard pipeline with this many calls in flight.',
       curve: true,
       contenders: [1, 4, 16, 64, 256].map((inFlight): Contender => ({
         name: String(inFlight),

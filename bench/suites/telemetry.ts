@@ -102,17 +102,17 @@ const histogram = (name: string, from: string, record: () => Promise<void>): Con
 
 export const suite: Suite = {
   name: 'telemetry',
-  what: 'What a log line and a span cost. Macadam redacts by name and by pattern and bounds every line; pino does what it is told.',
+  what: 'The cost of a log line, a span and a histogram. Macadam redacts by name and by pattern and limits the size of every line; pino redacts only the paths that it is given.',
   cases: [
     {
       name: 'plain line',
-      what: 'A message, no fields.',
+      what: 'A message without fields.',
       contenders: [macadamLog('macadam', plain), pinoLog('pino', plain), ...others({}, 'hello world')],
       claims: [{ of: 'macadam', to: 'pino', atMost: 1 }],
     },
     {
       name: 'five fields',
-      what: 'Macadam with its redaction, pino without any.',
+      what: 'Macadam with its default redaction, pino without redaction.',
       contenders: [
         macadamLog('macadam', withFive),
         pinoLog('pino, no redaction', withFive),
@@ -122,7 +122,7 @@ export const suite: Suite = {
     },
     {
       name: 'nested object',
-      what: 'Twenty fields on three levels. pino redacts three paths; Macadam looks at every name and every text.',
+      what: 'Twenty fields on three levels. pino redacts three paths; Macadam checks every field name and every string.',
       contenders: [
         macadamLog('macadam', withTwenty),
         pinoLog('pino, three paths', withTwenty, ['user.password', 'headers.authorization', 'payment.card.token']),
@@ -132,7 +132,7 @@ export const suite: Suite = {
     },
     {
       name: 'disabled level',
-      what: 'A debug line of a logger that logs from info on.',
+      what: 'A debug line of a logger whose level is info.',
       contenders: [
         { name: 'empty function', setup: async () => ({ run: () => {} }) },
         macadamLog('macadam', (log) => log.debug('x')),
@@ -142,7 +142,7 @@ export const suite: Suite = {
     },
     {
       name: 'child logger and a line',
-      what: 'A logger for one request, and one line with it.',
+      what: 'A child logger for one request, and one line written by it.',
       contenders: [
         macadam('macadam', ({ createLogger }) => {
           const log = createLogger({ destination: nowhere });
@@ -160,7 +160,7 @@ export const suite: Suite = {
     },
     {
       name: 'canonical line',
-      what: 'A line of 30 fields, alone and as a whole unit of work that annotates them, beside one line of pino with five.',
+      what: 'A line of 30 fields, written directly and by a unit of work that annotates them, compared with one pino line of five fields.',
       contenders: [
         macadamLog('macadam, 30 fields', (log) => log.info(thirty, 'orders.place')),
         macadam('macadam withCanonicalLine', ({ createLogger, withCanonicalLine }) => {
@@ -205,7 +205,7 @@ export const suite: Suite = {
     },
     {
       name: 'histogram',
-      what: 'A duration with five attributes, from eight routes in turn, with the SDK set up by `startTelemetry` and by hand.',
+      what: 'A duration with five attributes, recorded for eight routes in turn, with the SDK set up by `startTelemetry` and by hand.',
       contenders: [
         histogram('macadam startTelemetry', '@macadam/telemetry', recordingByTelemetry),
         histogram('OpenTelemetry SDK', '@opentelemetry/sdk-metrics', recording),

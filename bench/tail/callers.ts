@@ -1,10 +1,10 @@
-/** The callers that are compared, all with a time limit of one second per call. */
-export type Ask = () => Promise<unknown>;
+export type Call = () => Promise<unknown>;
 
 const TIMEOUT_MS = 1_000;
 const PATH = '/items/1';
 
-export const callers: Readonly<Record<string, (url: string) => Promise<Ask>>> = {
+/** The callers that are compared, all with a timeout of one second per call. */
+export const callers: Readonly<Record<string, (url: string) => Promise<Call>>> = {
   'macadam, as it comes': async (url) => {
     const { createHttpClient } = await import('@macadam/http');
     const client = createHttpClient({

@@ -47,7 +47,7 @@ export function tailChart({ runs }: TailResult): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="p99 by load" font-family="system-ui, sans-serif" font-size="12" fill="#7d8b99">`,
-    '<text x="0" y="18" font-size="13" font-weight="600">p99 of the calls that were answered, by load in % of capacity</text>',
+    '<text x="0" y="18" font-size="13" font-weight="600">p99 of successful calls, by load in % of capacity</text>',
     ...axis,
     ...below,
     ...lines,

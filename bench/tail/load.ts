@@ -9,10 +9,10 @@ const [name = '', url = '', perSecond, seconds] = process.argv.slice(2);
 const [rate, total] = [Number(perSecond), Math.round(Number(perSecond) * Number(seconds))];
 const create = callers[name];
 if (create === undefined) throw new Error(`No caller "${name}". There are: ${Object.keys(callers).join(', ')}.`);
-const ask = await create(url);
-for (let i = 0; i < 300; i++) await ask();
+const call = await create(url);
+for (let i = 0; i < 300; i++) await call();
 
-const answered = build({
+const latencies = build({
   lowestDiscernibleValue: 1,
   highestTrackableValue: 60_000_000,
   numberOfSignificantValueDigits: 3,
@@ -22,28 +22,29 @@ const pending = new Set<Promise<void>>();
 const cpu = process.cpuUsage();
 const startedAt = performance.now();
 
-function begin(dueAt: number): void {
-  const call = ask().then(
-    () => answered.recordValue(Math.max(1, Math.round((performance.now() - dueAt) * 1_000))),
+function start(dueAt: number): void {
+  const recorded = call().then(
+    () => latencies.recordValue(Math.max(1, Math.round((performance.now() - dueAt) * 1_000))),
     (error: Error & { code?: string }) => {
       const why = error.code ?? error.name;
       failures[why] = (failures[why] ?? 0) + 1;
     },
   );
-  const settled = call.then(() => void pending.delete(settled));
+  const settled = recorded.then(() => void pending.delete(settled));
   pending.add(settled);
 }
 
-for (let begun = 0; begun < total;) {
+for (let started = 0; started < total;) {
   const now = performance.now();
-  for (; begun < total && startedAt + (begun * 1_000) / rate <= now; begun++) begin(startedAt + (begun * 1_000) / rate);
+  for (; started < total && startedAt + (started * 1_000) / rate <= now; started++)
+    start(startedAt + (started * 1_000) / rate);
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 await Promise.all(pending);
 const { user, system } = process.cpuUsage(cpu);
-const at = (percentile: number): number => answered.getValueAtPercentile(percentile) / 1_000;
+const at = (percentile: number): number => latencies.getValueAtPercentile(percentile) / 1_000;
 const tail: Tail = {
-  ...{ calls: total, answered: answered.totalCount, failures },
+  ...{ calls: total, answered: latencies.totalCount, failures },
   ...{ p50Ms: at(50), p90Ms: at(90), p99Ms: at(99), p999Ms: at(99.9), cpuMsPerCall: (user + system) / 1_000 / total },
 };
 console.log(JSON.stringify(tail));

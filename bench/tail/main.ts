@@ -11,7 +11,7 @@ import { callers } from './callers.ts';
 import { tailRows, type Tail, type TailResult, type TailRun } from './page.ts';
 
 const run = promisify(execFile);
-const CLERKS = 10;
+const WORKERS = 10;
 const SERVICE_MS = 10;
 const CAPACITY_SECONDS = 3;
 const LOADS = [0.5, 0.8, 0.95, 1.2];
@@ -20,7 +20,7 @@ const { values } = parseArgs({ options: { quick: { type: 'boolean' }, save: { ty
 const seconds = values.quick ? 2 : 8;
 
 async function withServer<T>(work: (url: string) => Promise<T>): Promise<T> {
-  const server = fork(join(import.meta.dirname, 'server.ts'), [String(CLERKS), String(SERVICE_MS)], {
+  const server = fork(join(import.meta.dirname, 'server.ts'), [String(WORKERS), String(SERVICE_MS)], {
     execArgv: ['--no-warnings'],
   });
   try {
@@ -47,28 +47,28 @@ async function load(caller: string, perSecond: number): Promise<Tail> {
  */
 async function capacityOf(url: string): Promise<number> {
   const { Pool } = await import('undici');
-  const pool = new Pool(url, { connections: CLERKS * 2 });
-  const answered: number[] = [];
+  const pool = new Pool(url, { connections: WORKERS * 2 });
+  const perSecond: number[] = [];
   const startedAt = performance.now();
   const lane = async (): Promise<void> => {
     for (;;) {
       await (await pool.request({ method: 'GET', path: '/' })).body.dump();
       const second = Math.floor((performance.now() - startedAt) / 1_000);
       if (second >= CAPACITY_SECONDS) return;
-      answered[second] = (answered[second] ?? 0) + 1;
+      perSecond[second] = (perSecond[second] ?? 0) + 1;
     }
   };
-  await Promise.all(Array.from({ length: CLERKS * 2 }, lane));
+  await Promise.all(Array.from({ length: WORKERS * 2 }, lane));
   await pool.close();
-  return Math.max(...answered.filter((count) => count > 0));
+  return Math.max(...perSecond.filter((count) => count > 0));
 }
 
 if (values.quick && values.save) {
-  console.error('What is committed takes its time: --save and --quick do not go together.');
+  console.error('--save needs a full run; it cannot be combined with --quick.');
   process.exit(2);
 }
 const isQuiet = await quiet(values.quick ? 0 : 60_000);
-if (!isQuiet) console.log('The machine is busy: expect longer waits than it has.');
+if (!isQuiet) console.log('The machine is busy: latencies will be too high.');
 const capacity = await withServer(capacityOf);
 const machine = {
   date: new Date().toISOString().slice(0, 10),
@@ -83,7 +83,7 @@ for (const share of LOADS) {
     try {
       runs.push({ caller, load: share, perSecond, ...(await load(caller, perSecond)) });
     } catch (error) {
-      console.error(`${caller} broke: ${error instanceof Error ? error.message : String(error)}`);
+      console.error(`${caller} failed: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     }
   }

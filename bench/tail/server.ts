@@ -4,18 +4,18 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const [clerks, serviceMs] = process.argv.slice(2).map(Number) as [number, number];
+const [workers, serviceMs] = process.argv.slice(2).map(Number) as [number, number];
 const body = JSON.stringify({ id: 1, name: 'Lyon', country: 'FR' });
 const head = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-const line: ServerResponse[] = [];
-let free = clerks;
+const queue: ServerResponse[] = [];
+let free = workers;
 
 function serve(response: ServerResponse): void {
   setTimeout(() => {
     if (!response.destroyed) response.writeHead(200, head).end(body);
     // Requests whose client has disconnected meanwhile are skipped.
-    let next = line.shift();
-    while (next?.destroyed === true) next = line.shift();
+    let next = queue.shift();
+    while (next?.destroyed === true) next = queue.shift();
     if (next === undefined) free += 1;
     else serve(next);
   }, serviceMs);
@@ -23,7 +23,7 @@ function serve(response: ServerResponse): void {
 
 const server = createServer((request, response) => {
   request.resume();
-  if (free === 0) line.push(response);
+  if (free === 0) queue.push(response);
   else {
     free -= 1;
     serve(response);

@@ -30,7 +30,7 @@ describe('comparison of a count with its budget', () => {
 
   test('a path without a budget fails, and so does a budget without a path', () => {
     const { failures } = compare(budgets, { bytes: { peek: 0, verify: 10 } });
-    expect(failures).toEqual(['"call" has a budget but is not counted any more', '"verify" has no budget']);
+    expect(failures).toEqual(['"call" has a budget but was not counted', '"verify" has no budget']);
   });
 });
 

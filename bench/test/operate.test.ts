@@ -56,5 +56,5 @@ test('a synchronous subject cannot have a concurrency above 1, nor return a prom
   await expect(operatorOf({ run: () => 1, inFlight: 2 })).rejects.toThrow('cannot be in flight');
   let calls = 0;
   const operator = await operatorOf({ run: () => (calls++ === 0 ? 1 : Promise.resolve(1)) });
-  await expect(operator.operate(1)).rejects.toThrow('promises something now');
+  await expect(operator.operate(1)).rejects.toThrow('now returns a promise');
 });

@@ -68,9 +68,9 @@ describe('the ratios of plain loops', () => {
   test.each([
     ['the same', 50, 'agrees', 0],
     ['a little more', 54, 'agrees', 0.08],
-    ['too much', 56, 'apart', 0.12],
+    ['too much', 56, 'differs', 0.12],
     ['a little less', 46, 'agrees', -0.08],
-    ['too little', 44, 'apart', -0.12],
+    ['too little', 44, 'differs', -0.12],
   ])('are compared with the median of the rounds of the harness: %s', (_, ns, verdict, difference) => {
     const compared = comparisonOf(pairOf([ns], [100]), suites);
     expect(compared).toMatchObject({ verdict, harness: 0.5 });
@@ -87,17 +87,19 @@ describe('the ratios of plain loops', () => {
   });
 
   test('cannot be computed when one of the two has fewer rounds', () => {
-    expect(() => comparisonOf(pairOf([1, 2], [2]), suites)).toThrow('a round each, not 2 and 1');
+    expect(() => comparisonOf(pairOf([1, 2], [2]), suites)).toThrow(
+      'the same number of rounds, at least one, not 2 and 1',
+    );
   });
 
-  test('are on a page that names pairs that are apart or missing in the harness', () => {
+  test('are on a page that names pairs that differ or are missing in the harness', () => {
     const all = [pairOf([50], [100]), pairOf([60], [100]), { ...pairOf([60], [100]), case: 'gone' }];
     const result: PlainResult = { ...machine, rounds: 7, pairs: all };
     const text = plainPage(result, suites);
     expect(text).toContain('1 of 3 ratios are within 10 % of those of the harness.');
-    expect(text).toContain('Apart: macadam beside peer (cache). Not in the results of the harness: macadam beside');
+    expect(text).toContain('Different: macadam vs peer (cache). Not in the results of the harness: macadam vs');
     expect(text).toContain(
-      '| cache, hit: macadam (60 ns) | peer (100 ns) | 0.60x (0.60 to 0.60) | 0.50x | +20.0 % | apart |',
+      '| cache, hit: macadam (60 ns) | peer (100 ns) | 0.60x (0.60 to 0.60) | 0.50x | +20.0 % | differs |',
     );
     expect(text).toContain(
       '| cache, gone: macadam (60 ns) | peer (100 ns) | 0.60x (0.60 to 0.60) | - | - | not in the',

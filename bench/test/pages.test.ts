@@ -46,7 +46,7 @@ describe('a block of figures', () => {
   test('is filled with the same text, whatever it contained', () => {
     const once = fillFigures(page(''), new Map([['cache', result]]), 'benchmarks');
     expect(once).toContain('| hit | macadam 100 ns ± 1 % · peer 400 ns ± 3 % |');
-    expect(once).toContain('| hit | macadam, beside peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
+    expect(once).toContain('| hit | macadam vs peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
     expect(once).toContain('[all figures](benchmarks/cache.md)');
     expect(once).toContain('More.');
     expect(fillFigures(page('old 17x'), new Map([['cache', result]]), 'benchmarks')).toBe(once);
@@ -75,10 +75,10 @@ describe('a block of figures', () => {
 describe('the page of a suite', () => {
   test('says how it was measured once, or for each case when runs differ', () => {
     const other = { ...hit, name: 'later', run: { ...hit.run, date: '2026-02-03', quiet: false } };
-    const told = (text: string): number => text.split('medians of 3 interleaved rounds').length - 1;
-    expect(told(pageOf({ ...result, cases: [hit, { ...hit, name: 'too' }] }))).toBe(1);
+    const statements = (text: string): number => text.split('medians of 3 interleaved rounds').length - 1;
+    expect(statements(pageOf({ ...result, cases: [hit, { ...hit, name: 'too' }] }))).toBe(1);
     const differing = pageOf({ ...result, cases: [hit, other] });
-    expect(told(differing)).toBe(2);
+    expect(statements(differing)).toBe(2);
     expect(differing).toContain('2026-02-03, medians of 3 interleaved rounds of 100 ms, on a machine that was busy');
   });
 
@@ -88,7 +88,7 @@ describe('the page of a suite', () => {
     ]);
     const text = pageOf({ ...result, cases: [level] });
     expect(text).toContain('| level |');
-    expect(text).toContain('at most 1x peer: level (the rounds do not tell the two apart)');
+    expect(text).toContain('at most 1x peer: level (the rounds do not distinguish the two)');
     expect(text).not.toMatch(/0\.9\dx|1\.0[1-9]x/);
   });
 });
@@ -98,35 +98,33 @@ describe('the page of all claims', () => {
     const missed = caseOf('set', { macadam: [300], peer: [100] }, [{ of: 'macadam', to: 'peer', atMost: 2 }]);
     const text = overviewPage([{ ...result, cases: [hit, missed] }], [{ file: 'tail.md', title: 'Waits' }]);
     expect(text).toContain('2 claims: 1 hold, 1 are missed.');
-    expect(text).toContain('| [cache](cache.md): hit | macadam, beside peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
-    expect(text).toContain(
-      '| [cache](cache.md): set | macadam, beside peer | **misses** | 2x | 3.00x (3.00 to 3.00) |',
-    );
+    expect(text).toContain('| [cache](cache.md): hit | macadam vs peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
+    expect(text).toContain('| [cache](cache.md): set | macadam vs peer | **misses** | 2x | 3.00x (3.00 to 3.00) |');
     expect(text).toContain('| [cache](cache.md) | peer 1.2.3 |');
     expect(text).toContain('- [Waits](tail.md)');
   });
 
   test('includes the allowance of a claim', () => {
-    const allowed = caseOf('told', { macadam: [150, 155, 160], peer: [100, 110, 105] }, [
+    const allowed = caseOf('allowance', { macadam: [150, 155, 160], peer: [100, 110, 105] }, [
       { of: 'macadam', to: 'peer', atMost: 1, plusNs: 100 },
     ]);
     const text = overviewPage([{ ...result, cases: [allowed] }], []);
     expect(text).toContain(
-      '| [cache](cache.md): told | macadam, beside peer and 100 ns | holds | 1x | 0.75x (0.74 to 0.78) |',
+      '| [cache](cache.md): allowance | macadam vs peer plus 100 ns | holds | 1x | 0.75x (0.74 to 0.78) |',
     );
-    expect(pageOf({ ...result, cases: [allowed] })).toContain('holds: macadam at most 1x peer and 100 ns: 0.75x');
+    expect(pageOf({ ...result, cases: [allowed] })).toContain('holds: macadam at most 1x peer plus 100 ns: 0.75x');
   });
 
   test('gives the slope of each curve', () => {
     const curve = caseOf('keys', { '10': [10], '1,000': [40] }, [], true);
     const text = overviewPage([{ ...result, cases: [curve] }], []);
-    expect(text).toContain('| [cache](cache.md): keys | 10: 10 ns | 1,000: 40 ns | +100 % for each tenfold |');
+    expect(text).toContain('| [cache](cache.md): keys | 10: 10 ns | 1,000: 40 ns | +100 % per tenfold increase |');
   });
 });
 
 test.each([
   ['level', [1, 10, 100], [5, 5, 5], 0],
-  ['twice as much for each tenfold', [1, 10, 100], [1, 2, 4], 1],
+  ['twice as much per tenfold increase', [1, 10, 100], [1, 2, 4], 1],
   ['in proportion', [1, 10_000], [3, 30_000], 9],
   ['falling', [1, 100], [4, 1], -0.5],
 ])('the slope of a curve: %s', (_, sizes, costs, slope) => {

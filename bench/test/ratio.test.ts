@@ -44,8 +44,8 @@ describe('a ratio', () => {
   });
 
   test('of other numbers of rounds is rejected', () => {
-    expect(() => ratioOf([1, 2], [1])).toThrow('round by round');
-    expect(() => ratioOf([], [])).toThrow('round by round');
+    expect(() => ratioOf([1, 2], [1])).toThrow('the same number of rounds');
+    expect(() => ratioOf([], [])).toThrow('the same number of rounds');
   });
 
   test('lies within its interval, and its inverse is that of the swapped contenders', () => {

@@ -21,7 +21,7 @@ const order: Order = { kind: 'kind42', ownerId: 'u1' };
 
 export const permissions: Case = {
   name: 'permission out of 1,000 rules',
-  what: 'May this user do verb5 to this order of kind42, which is theirs? The rule looks at its owner.',
+  what: 'May this user perform verb5 on an order of kind42 that they own? The rule compares the owner of the order with the user.',
   contenders: [
     macadam('macadam', ({ definePermissions }) => {
       const can = definePermissions<User, Order>({
@@ -82,9 +82,9 @@ e = some(where (p.eft == allow))
 m = r.obj.kind == p.obj && r.act == p.act && (p.sub == "staff" || r.obj.ownerId == r.sub.subject)
 `;
 
-export const crowded: Case = {
+export const manyRules: Case = {
   name: '1,000 rules about one action',
-  what: 'One rule for each of 1,000 owners, none of which applies: all of them are looked at.',
+  what: 'One rule for each of 1,000 owners. None of them matches, so all are evaluated.',
   contenders: [
     macadam('macadam', ({ definePermissions }) => {
       const can = definePermissions<User, Order>({

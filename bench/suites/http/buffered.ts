@@ -1,11 +1,11 @@
 import type { IPolicy } from 'cockatiel';
-import { way, type Way } from './served.ts';
+import { contender, type ContenderFactory } from './contender.ts';
 
 const PATH = '/items/1';
 const RETRIES = 2;
 const TIMEOUT_MS = 10_000;
 
-export const macadam: Way = way('macadam get', '@macadam/http', async (url) => {
+export const macadam: ContenderFactory = contender('macadam get', '@macadam/http', async (url) => {
   const { createHttpClient } = await import('@macadam/http');
   const client = createHttpClient({ name: 'bench', baseUrl: url });
   return {
@@ -14,23 +14,23 @@ export const macadam: Way = way('macadam get', '@macadam/http', async (url) => {
   };
 });
 
-export const macadamFetch: Way = way('macadam fetch', '@macadam/http', async (url) => {
+export const macadamFetch: ContenderFactory = contender('macadam fetch', '@macadam/http', async (url) => {
   const { createHttpClient } = await import('@macadam/http');
   const client = createHttpClient({ name: 'bench', baseUrl: url });
   return { run: async () => (await client.fetch(url + PATH)).json(), close: () => client.close() };
 });
 
-export const undiciFetch: Way = way('undici fetch', 'undici', async (url) => {
+export const undiciFetch: ContenderFactory = contender('undici fetch', 'undici', async (url) => {
   const { fetch } = await import('undici');
   return { run: async () => (await fetch(url + PATH)).json() };
 });
 
-export const globalFetch: Way = way('global fetch', undefined, async (url) => ({
+export const globalFetch: ContenderFactory = contender('global fetch', undefined, async (url) => ({
   run: async () => (await fetch(url + PATH)).json(),
 }));
 
-/** The bare transport. */
-const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
+/** undici alone, without any policy. */
+const bareTransport: ContenderFactory = contender('undici pool.request', 'undici', async (url) => {
   const { Pool } = await import('undici');
   const pool = new Pool(url);
   return {
@@ -39,22 +39,22 @@ const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
   };
 });
 
-/** The minimal request: a single promise, no stream, no body object. */
-export const bareDispatch: Way = way('undici dispatch', 'undici', async (url) => {
+/** The minimal request: one promise, no stream, no body object. */
+export const bareDispatch: ContenderFactory = contender('undici dispatch', 'undici', async (url) => {
   const { Pool } = await import('undici');
   const pool = new Pool(url);
   const run = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      const pieces: Buffer[] = [];
+      const chunks: Buffer[] = [];
       pool.dispatch(
         { method: 'GET', path: PATH },
         {
           onRequestStart() {},
           onResponseStart() {},
-          onResponseData(_, piece) {
-            pieces.push(piece);
+          onResponseData(_, chunk) {
+            chunks.push(chunk);
           },
-          onResponseEnd: () => resolve(JSON.parse(Buffer.concat(pieces).toString())),
+          onResponseEnd: () => resolve(JSON.parse(Buffer.concat(chunks).toString())),
           onResponseError: (_, error) => reject(error),
         },
       );
@@ -62,7 +62,7 @@ export const bareDispatch: Way = way('undici dispatch', 'undici', async (url) =>
   return { run, close: () => pool.close() };
 });
 
-/** The policies of cockatiel: retry, breaker and time limit. */
+/** A retry, a circuit breaker and a timeout of cockatiel. */
 export async function cockatiel(): Promise<IPolicy> {
   const c = await import('cockatiel');
   return c.wrap(
@@ -73,15 +73,15 @@ export async function cockatiel(): Promise<IPolicy> {
 }
 
 /** A typical hand-written combination of libraries. */
-export const handMade: readonly Way[] = [
-  way('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
+export const handWritten: readonly ContenderFactory[] = [
+  contender('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
     const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
     const run = (): unknown =>
       guarded.execute(async ({ signal }) => (await pool.request({ method: 'GET', path: PATH, signal })).body.json());
     return { run, close: () => pool.close() };
   }),
-  way('undici + opossum + p-retry', ['undici', 'opossum', 'p-retry'], async (url) => {
+  contender('undici + opossum + p-retry', ['undici', 'opossum', 'p-retry'], async (url) => {
     const [{ Pool }, { default: CircuitBreaker }, { default: pRetry }] = await Promise.all([
       import('undici'),
       import('opossum'),
@@ -94,9 +94,9 @@ export const handMade: readonly Way[] = [
   }),
 ];
 
-/** Clients with built-in retry and time limit. */
-const clients: readonly Way[] = [
-  way('got', 'got', async (url) => {
+/** Clients with built-in retry and timeout. */
+const clients: readonly ContenderFactory[] = [
+  contender('got', 'got', async (url) => {
     const [{ default: got }, { Agent }] = await Promise.all([import('got'), import('node:http')]);
     const client = got.extend({
       prefixUrl: url,
@@ -106,12 +106,12 @@ const clients: readonly Way[] = [
     });
     return { run: () => client.get(PATH.slice(1)).json() };
   }),
-  way('ky', 'ky', async (url) => {
+  contender('ky', 'ky', async (url) => {
     const { default: ky } = await import('ky');
     const client = ky.create({ retry: { limit: RETRIES }, timeout: TIMEOUT_MS });
     return { run: () => client.get(url + PATH).json() };
   }),
-  way('axios + axios-retry', ['axios', 'axios-retry'], async (url) => {
+  contender('axios + axios-retry', ['axios', 'axios-retry'], async (url) => {
     const [{ default: axios }, retrying, { Agent }] = await Promise.all([
       import('axios'),
       import('axios-retry'),
@@ -121,7 +121,7 @@ const clients: readonly Way[] = [
     retrying.default(client, { retries: RETRIES });
     return { run: async () => ((await client.get(PATH)) as { data: unknown }).data };
   }),
-  way('ofetch', 'ofetch', async (url) => {
+  contender('ofetch', 'ofetch', async (url) => {
     const { ofetch } = await import('ofetch');
     const client = ofetch.create({ baseURL: url, retry: RETRIES, timeout: TIMEOUT_MS });
     return { run: () => client(PATH) };
@@ -129,4 +129,11 @@ const clients: readonly Way[] = [
 ];
 
 /** A GET whose JSON body is read completely and parsed. */
-export const readWhole: readonly Way[] = [macadam, bareTransport, undiciFetch, globalFetch, ...handMade, ...clients];
+export const buffered: readonly ContenderFactory[] = [
+  macadam,
+  bareTransport,
+  undiciFetch,
+  globalFetch,
+  ...handWritten,
+  ...clients,
+];

@@ -4,7 +4,7 @@ import { Dispatcher } from 'undici';
  * Responds to every request with the same JSON, without a socket, so that only the work of the client itself is
  * counted.
  */
-export function answeringDispatcher(json: string): Dispatcher {
+export function stubDispatcher(json: string): Dispatcher {
   const body = Buffer.from(json);
   const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
   const rawHeaders = Object.entries(headers)

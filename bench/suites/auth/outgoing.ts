@@ -4,7 +4,7 @@ import { AUDIENCE, ISSUER, macadam } from './tokens-and-keys.ts';
 
 export const signing: Case = {
   name: 'sign and verify a request',
-  what: 'RFC 9421 with Ed25519 over method, target and the digest of a small body, beside the two signatures alone.',
+  what: 'RFC 9421 with Ed25519 over method, target and the digest of a small body, compared with signing and verifying by Ed25519 alone.',
   contenders: [
     macadam('macadam', ({ signRequest, verifyRequest }) => {
       const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -30,7 +30,7 @@ export const signing: Case = {
 
 export const tokens: Case = {
   name: 'token at hand',
-  what: 'An access token of a client that has one, without waiting and as a promise: what each outgoing call pays. A microsecond is one by the clock, of doing nothing else.',
+  what: 'Reads an access token that the client already holds, synchronously and as a promise: what each outgoing call pays. The reference is a busy loop of one microsecond.',
   contenders: [
     ...(['peekToken', 'getToken'] as const).map((how): Contender => ({
       name: `macadam ${how}`,
@@ -45,7 +45,7 @@ export const tokens: Case = {
             Promise.resolve(Response.json({ access_token: 'abc', token_type: 'Bearer', expires_in: 3_600 }) as never),
         });
         await client.getToken();
-        if (client.peekToken() !== 'abc') throw new Error('The token should be at hand.');
+        if (client.peekToken() !== 'abc') throw new Error('peekToken() should return the token.');
         return { run: () => client[how](), close: () => client.close() };
       },
     })),

@@ -4,7 +4,7 @@ import { AUDIENCE, ISSUER, keyFor, macadam, secret, tokenBy, verifierOf } from '
 export function uncached(algorithm: string): Case {
   return {
     name: `verify ${algorithm}, never seen`,
-    what: 'Signature, issuer, audience, type and times. Macadam also reads the token strictly and freezes the result.',
+    what: 'Verifies signature, issuer, audience, type and times. Macadam also parses the token strictly and freezes the result.',
     contenders: [
       macadam('macadam', (auth) => {
         const key = keyFor(algorithm);
@@ -38,7 +38,7 @@ type KeyUsage = 'verify';
 
 export const cached: Case = {
   name: 'verify, seen before',
-  what: 'A token that was verified a moment ago, by ES256. fast-jwt and Macadam remember it; jsonwebtoken cannot (HS256, its quickest).',
+  what: 'An ES256 token that was verified before. Macadam and fast-jwt return the cached result; jsonwebtoken has no cache, so it verifies HS256, its fastest algorithm.',
   contenders: [
     macadam('macadam', (auth) => {
       const key = keyFor('ES256');
@@ -82,8 +82,8 @@ export const cached: Case = {
   claims: [{ of: 'macadam', to: 'fast-jwt, cached', atMost: 0.7 }],
 };
 
-/** One of 100,000 tokens after another. A cache must not keep more of them than its limit. */
-function manyTokens(name: string, cache?: false): Contender {
+/** Verifies 100,000 tokens in turn, and checks at the end that the cache has kept to its limits. */
+function inTurn(name: string, cache?: false): Contender {
   return {
     name,
     from: '@macadam/auth',
@@ -96,7 +96,8 @@ function manyTokens(name: string, cache?: false): Contender {
         run: () => verifier.verify(tokens[at++ % tokens.length]!),
         close: () => {
           const { entries, bytes } = verifier.stats().cache;
-          if (entries > 10_000 || bytes > 16_777_216) throw new Error(`${entries} tokens of ${bytes} bytes are kept.`);
+          if (entries > 10_000 || bytes > 16_777_216)
+            throw new Error(`The cache holds ${entries} tokens of ${bytes} bytes.`);
           return verifier.close();
         },
       };
@@ -104,9 +105,9 @@ function manyTokens(name: string, cache?: false): Contender {
   };
 }
 
-export const many: Case = {
+export const manyTokens: Case = {
   name: '100,000 distinct tokens',
-  what: 'One token after another out of 100,000, by HS256: what the caches cost when they hardly ever help. At the end no more than 10,000 tokens and 16 MiB are kept, or the run fails.',
-  contenders: [manyTokens('macadam, 10,000 remembered'), manyTokens('macadam, none remembered', false)],
+  what: '100,000 HS256 tokens in turn: the cost of a cache that almost never has a hit. The run fails if the cache holds more than 10,000 tokens or 16 MiB at the end.',
+  contenders: [inTurn('macadam, 10,000 remembered'), inTurn('macadam, none remembered', false)],
   claims: [{ of: 'macadam, 10,000 remembered', to: 'macadam, none remembered', atMost: 1.5 }],
 };

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Contender, Subject } from '../../src/suite.ts';
 
-/** The response of the server, and the number of concurrent requests. */
+/** The size of the response body, and the number of concurrent requests. */
 export interface Load {
   readonly bodyBytes: number;
   readonly inFlight: number;
@@ -17,10 +17,10 @@ export interface Load {
 export type Setup = (url: string) => Promise<Subject>;
 
 /** Creates a contender for a given load. */
-export type Way = (load: Load) => Contender;
+export type ContenderFactory = (load: Load) => Contender;
 
 /** @param from - the npm packages whose versions are recorded in the result */
-export function way(name: string, from: Contender['from'], setup: Setup): Way {
+export function contender(name: string, from: Contender['from'], setup: Setup): ContenderFactory {
   return ({ bodyBytes, inFlight, warmUp }) => ({
     name,
     ...(from !== undefined && { from }),
@@ -40,9 +40,9 @@ export function way(name: string, from: Contender['from'], setup: Setup): Way {
 }
 
 /**
- * The server runs in a process of its own, which is not measured, and inherits the core of its client. On two cores
- * both would sleep between requests, and half of the measured cost would be waking a core: the same for every client,
- * and different in every run.
+ * The server runs in a process of its own, which is not measured, and inherits the core of its client. On separate cores
+ * each of the two would sleep between requests, and half of the measured cost would be waking a core: the same for every
+ * client, and different in every run.
  */
 async function serve(bodyBytes: number): Promise<{ url: string; close: () => void }> {
   const script = join(import.meta.dirname, '..', '..', 'src', 'json-server.ts');

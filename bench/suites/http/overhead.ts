@@ -1,14 +1,15 @@
 import type { HttpClient, HttpClientOptions } from '@macadam/http';
+import { stubDispatcher } from '../../budgets/stub-dispatcher.ts';
 import { recording, recordingByTelemetry } from '../recording.ts';
-import { way, type Way } from './served.ts';
+import { contender, type ContenderFactory } from './contender.ts';
 
 const get = async (client: HttpClient): Promise<unknown> =>
   (await client.get('/items/{id}', { params: { id: 1 } })).data;
 
 const SDK = ['@opentelemetry/sdk-trace', '@opentelemetry/sdk-metrics'];
 
-const macadam = (name: string, packages: readonly string[], record: () => Promise<void>): Way =>
-  way(name, ['@macadam/http', ...packages], async (url) => {
+const macadam = (name: string, packages: readonly string[], record: () => Promise<void>): ContenderFactory =>
+  contender(name, ['@macadam/http', ...packages], async (url) => {
     await record();
     const { createHttpClient } = await import('@macadam/http');
     const client = createHttpClient({ name: 'bench', baseUrl: url });
@@ -16,11 +17,11 @@ const macadam = (name: string, packages: readonly string[], record: () => Promis
   });
 
 /** A call with OpenTelemetry, compared with one without, and with manual instrumentation. */
-export const observed: readonly Way[] = [
+export const observed: readonly ContenderFactory[] = [
   macadam('macadam get', [], async () => {}),
   macadam('macadam get, with startTelemetry', ['@macadam/telemetry'], recordingByTelemetry),
   macadam('macadam get, with spans and metrics', SDK, recording),
-  way('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
+  contender('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
     const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
       import('undici'),
@@ -48,9 +49,9 @@ export const observed: readonly Way[] = [
   }),
 ];
 
-/** A client with this many endpoints. All of them are one server, so that only the choice between them differs. */
-export const ofEndpoints = (count: number): Way =>
-  way(count.toLocaleString('en'), '@macadam/http', async (url) => {
+/** A client with this many endpoints. All lead to one server, so that only the selection of an endpoint differs. */
+export const withEndpoints = (count: number): ContenderFactory =>
+  contender(count.toLocaleString('en'), '@macadam/http', async (url) => {
     const [{ createHttpClient }, { Pool }] = await Promise.all([import('@macadam/http'), import('undici')]);
     const dispatcher = new Pool(url);
     const endpoints = Array.from({ length: count }, (_, i) => ({ url: `http://host-${i}.internal` }));
@@ -64,20 +65,18 @@ export const ofEndpoints = (count: number): Way =>
     };
   });
 
-/** A client that has made this many calls before, without a socket: they must leave nothing behind. */
-export const after = (calls: number): Way =>
-  way(calls.toLocaleString('en'), '@macadam/http', async (url) => {
+/** A client that has made this many calls before, answered without a socket. They must leave nothing behind. */
+export const afterCalls = (calls: number): ContenderFactory =>
+  contender(calls.toLocaleString('en'), '@macadam/http', async (url) => {
     const [{ createHttpClient }, { Pool, Dispatcher }] = await Promise.all([import('@macadam/http'), import('undici')]);
-    const pool = new Pool(url);
+    const [pool, stub] = [new Pool(url), stubDispatcher('{"id":1}')];
     let left = calls;
-    class Answering extends Dispatcher {
+    class StubThenPool extends Dispatcher {
       override dispatch(...[request, handler]: Parameters<typeof pool.dispatch>): boolean {
-        if (left-- <= 0) return pool.dispatch(request, handler);
-        queueMicrotask(() => answer(handler));
-        return true;
+        return (left-- > 0 ? stub : pool).dispatch(request, handler);
       }
     }
-    const dispatcher = new Answering() as never;
+    const dispatcher = new StubThenPool() as never;
     const client = createHttpClient({ name: 'bench', baseUrl: url, dispatcher } satisfies HttpClientOptions);
     while (left > 0) await get(client);
     return {
@@ -88,14 +87,3 @@ export const after = (calls: number): Way =>
       },
     };
   });
-
-const BODY = Buffer.from('{"id":1}');
-const HEADERS = { 'content-type': 'application/json', 'content-length': String(BODY.length) };
-const CONTROLLER = { abort() {}, pause() {}, resume() {}, rawHeaders: [] } as never;
-
-function answer(handler: import('undici').Dispatcher.DispatchHandler): void {
-  handler.onRequestStart?.(CONTROLLER, {});
-  handler.onResponseStart?.(CONTROLLER, 200, HEADERS, 'OK');
-  handler.onResponseData?.(CONTROLLER, BODY);
-  handler.onResponseEnd?.(CONTROLLER, {});
-}
