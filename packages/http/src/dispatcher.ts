@@ -28,6 +28,9 @@ export type Connect = (
   callback: (...result: [error: null, socket: Socket] | [error: Error, socket: null]) => void,
 ) => void;
 
+/** Like {@link Connect}; returns the socket while it is still connecting. */
+export type MakeConnection = (...to: Parameters<Connect>) => Socket;
+
 /** The state of a connection pool. */
 export interface ConnectionStats {
   /** Open connections. */
@@ -118,7 +121,7 @@ export function abortRequest(controller: DispatchController, reason: Error): voi
 }
 
 /** @param options - those of `tls.connect`, with `lookup` */
-export function makeConnector(options: object): (...to: Parameters<Connect>) => Socket {
+export function makeConnector(options: object): MakeConnection {
   // undici's own connect timeout may fire up to a second late; the connector here has its own.
   return buildConnector({ ...options, timeout: 0 }) as never;
 }

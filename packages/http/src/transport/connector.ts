@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@macadam/core';
-import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
+import { makeConnector, type Connect, type ConnectTarget, type MakeConnection } from '../dispatcher.ts';
 import { codeOf } from '../network-failure.ts';
 import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
@@ -11,6 +11,7 @@ import { localFailure, toConnectError } from './local-failures.ts';
 import { normalizedLookup } from './normalized-lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyError, recordProxySocketErrors } from './proxy-error.ts';
+import { makeHttp1Connector } from './socket-reader.ts';
 import { trackSocket } from './stale-connections.ts';
 import { tunnelConnector } from './tunnel.ts';
 import type { TtlResolver } from './ttl-resolver.ts';
@@ -66,14 +67,13 @@ function routeConnector(
   const given = resolver?.lookup ?? settings.lookup;
   const normalized = given && normalizedLookup(given);
   const lookup = settings.blockPrivate ? guardedLookup(normalized) : normalized;
-  const connectorWith = (options: object): Connect => withTimeout(makeConnector(options), connectTimeoutMs, clock);
-  const connectDirectly = connectorWith({ ...tls, ...(lookup !== undefined && { lookup }) });
+  const limited = (connect: MakeConnection): Connect => withTimeout(connect, connectTimeoutMs, clock);
+  const connectDirectly = limited(makeHttp1Connector({ ...tls, ...(lookup !== undefined && { lookup }) }));
   // Client certificate and server name are for the target; the proxy is only verified against the same authorities.
-  const connectToProxy = proxyConnector(
-    connectorWith({ ...(tls?.ca !== undefined && { ca: tls.ca }), allowH2: false }),
-  );
+  const proxyOptions = { ...(tls?.ca !== undefined && { ca: tls.ca }), allowH2: false };
+  const connectToForwardProxy = proxyConnector(limited(makeHttp1Connector(proxyOptions)));
   const connectThroughTunnel = tunnelConnector({
-    connectToProxy,
+    connectToProxy: proxyConnector(limited(makeConnector(proxyOptions))),
     timeoutMs: connectTimeoutMs,
     clock,
     lookup,
@@ -81,12 +81,12 @@ function routeConnector(
   });
   return (route, callback) => {
     if (route.kind === 'direct') connectDirectly(route.target, callback);
-    else if (route.kind === 'forward') connectToProxy(route.proxy, callback);
+    else if (route.kind === 'forward') connectToForwardProxy(route.proxy, callback);
     else connectThroughTunnel(route.proxy, route.target, callback);
   };
 }
 
-function withTimeout(connect: ReturnType<typeof makeConnector>, timeoutMs: number, clock: Clock): Connect {
+function withTimeout(connect: MakeConnection, timeoutMs: number, clock: Clock): Connect {
   return (target, callback) => {
     const socket = connect(target, (...result) => {
       timer.cancel();
