@@ -82,8 +82,6 @@ function pagesAs(extension: 'html' | 'md'): Prepared[] {
     const contract = `packages/${short}/api.md`;
     urls.set(contract, extension === 'md' ? contract : referenceUrl(manifest.name));
   }
-  const decisions = pages.find(({ source }) => source.startsWith('docs/decisions/'));
-  if (decisions !== undefined) urls.set('docs/decisions', as(decisions.url));
   const copied = new Set(assets());
   const targets: Targets = { urlOf: (path) => urls.get(path), isAsset: (path) => copied.has(path) };
   return pages.map(({ source, url }): Prepared => {

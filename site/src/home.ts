@@ -13,15 +13,15 @@ const readers = `
 - [Install it, and the first call](packages/http/index.html)
 - [A bad day, with and without](examples/places/index.html)
 - [When a dependency fails](docs/resilience.html)
-- [Test what your service does then](packages/testkit/index.html)
+- [Test how your service behaves then](packages/testkit/index.html)
 
 </div>
 <div>
 
 ### You build the platform
 
-- [How it is made](architecture.html), and [why](docs/decisions/0001-bring-the-toolchain-through-npm.html)
-- [What it costs, beside others](docs/benchmarks/index.html)
+- [How it is made](architecture.html), and [why](docs/decisions/index.html)
+- [What it costs, compared with other libraries](docs/benchmarks/index.html)
 - [What it does in an outage](docs/simulation/report.html)
 - [Threats to authentication](docs/auth-threats.html)
 

@@ -52,7 +52,7 @@ export function navigation(): Entry[] {
     ]),
     section('Project', [
       page('ARCHITECTURE.md', 'Architecture'),
-      section('Decisions', below('docs/decisions', /^\d/)),
+      page('docs/decisions/README.md', 'Decisions', below('docs/decisions', /^\d/)),
       page('CONTRIBUTING.md', 'Contributing'),
       page('bench/README.md', 'Taking the benchmarks'),
       page('SECURITY.md', 'Security'),
