@@ -53,6 +53,16 @@ function describeCause(cause: unknown): string {
   }
 }
 
+/** Further values of a {@link CircuitOpenError}. */
+export interface CircuitOpenDetails {
+  /** See {@link CircuitOpenError.reason}. Default: none. */
+  readonly reason?: string | undefined;
+  /** See {@link CircuitOpenError.lastFailure}. Default: none. */
+  readonly lastFailure?: string | undefined;
+  /** Whether the error has a stack trace. Default: false. */
+  readonly captureStack?: boolean;
+}
+
 /**
  * A call refused by an open circuit breaker; nothing was sent. Code `MAC_CIRCUIT_OPEN`, not retryable before `retryAfterMs`. Has no
  * stack trace unless the breaker has `captureStack`.
@@ -64,6 +74,8 @@ export class CircuitOpenError extends MacadamError {
   readonly state: CircuitState;
   /** Time until a call may be admitted again, in milliseconds; absent while the breaker is isolated. */
   declare readonly retryAfterMs?: number;
+  /** Why the circuit opened or was isolated, in words, such as `5 failures in a row`; not meant to be matched on. */
+  declare readonly reason?: string;
   /**
    * What the last call that counted as a failure ended with: the message of an error of Macadam; of others, which may repeat what a
    * caller sent, only the code or the name. Absent if no call failed since the circuit was closed.
@@ -73,19 +85,20 @@ export class CircuitOpenError extends MacadamError {
   constructor(
     breaker: string,
     state: CircuitState,
-    retryAfterMs: number | undefined,
-    captureStack = false,
-    lastFailure?: string,
+    retryAfterMs?: number,
+    { reason, lastFailure, captureStack = false }: CircuitOpenDetails = {},
   ) {
+    const cause = reason === undefined || state === 'isolated' ? '' : ` (${reason})`;
     const when = retryAfterMs === undefined ? 'until it is reset' : `for ${Math.ceil(retryAfterMs)} ms`;
     const why = lastFailure === undefined ? '' : `; the last failure: ${lastFailure}`;
-    super(`Circuit breaker "${breaker}" is ${state}: calls are refused ${when}${why}`, {
+    super(`Circuit breaker "${breaker}" is ${state}${cause}: calls are refused ${when}${why}`, {
       code: 'MAC_CIRCUIT_OPEN',
       stack: captureStack,
     });
     this.breaker = breaker;
     this.state = state;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (reason !== undefined) this.reason = reason;
     if (lastFailure !== undefined) this.lastFailure = lastFailure;
   }
 }

@@ -21,7 +21,7 @@ export type {
   TripRule,
 } from './circuit-breaker/trip-rule.ts';
 export { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError, ConcurrencyLimitedError } from './errors.ts';
-export type { GaveUpReason } from './errors.ts';
+export type { CircuitOpenDetails, GaveUpReason } from './errors.ts';
 export { fallback } from './fallback.ts';
 export type { FallbackOptions } from './fallback.ts';
 export { hedge } from './hedge/hedge.ts';

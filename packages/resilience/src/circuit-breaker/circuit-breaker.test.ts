@@ -221,6 +221,45 @@ describe('circuitBreaker', () => {
     expect(await breaker.execute(() => 1).catch((caught: unknown) => caught)).not.toHaveProperty('lastFailure');
   });
 
+  it('CircuitOpenError says why the circuit opened: by which rule, or by which probe', async () => {
+    const { clock, breaker } = made({
+      trip: [
+        consecutiveFailures({ count: 3 }),
+        slowCallRate({ slowerThanMs: 100, windowCalls: 2, minimumCalls: 2, ratio: 1 }),
+      ],
+    });
+    const slowly = (): Promise<string> => clock.sleep(101).then(() => 'at last');
+    const reasons: unknown[] = [];
+    const refused = async (): Promise<void> => {
+      const refusal = await breaker.execute(() => 1).catch((caught: unknown) => caught as CircuitOpenError);
+      const { state, reason, message } = refusal as CircuitOpenError;
+      reasons.push(reason);
+      expect(message.includes(`is ${state} (${reason})`)).toBe(state !== 'isolated');
+    };
+    await failTimes(breaker, 3);
+    await refused();
+    await clock.advance(5_000);
+    const probe = breaker.execute(slowly);
+    await refused();
+    await clock.advance(101);
+    await probe;
+    await refused();
+    breaker.reset();
+    const calls = [breaker.execute(slowly), breaker.execute(slowly)];
+    await clock.advance(101);
+    await Promise.all(calls);
+    await refused();
+    breaker.isolate();
+    await refused();
+    expect(reasons).toEqual([
+      '3 failures in a row',
+      '3 failures in a row',
+      'a probe took longer than 100 ms',
+      '100 % calls slower than 100 ms among the last 2 calls, given 2 calls',
+      'isolated by hand',
+    ]);
+  });
+
   it('passes the reason to onStateChange', async () => {
     const seen: StateChange[] = [];
     const { breaker } = made({ onStateChange: (change) => seen.push(change) });

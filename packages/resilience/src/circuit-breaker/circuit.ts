@@ -24,6 +24,8 @@ export class Circuit {
   opens = 0;
   /** As text: an error can hold a whole response, and there may be thousands of circuits. */
   lastFailure: string | undefined = undefined;
+  /** Why the circuit opened, or was isolated, the last time. */
+  #reason: string | undefined = undefined;
 
   constructor(settings: CircuitBreakerSettings, name: string) {
     this.settings = settings;
@@ -42,7 +44,11 @@ export class Circuit {
     if (admission.admitted && admission.lease !== undefined) return admission.lease;
     this.rejected++;
     const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
-    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, settings.captureStack, this.lastFailure);
+    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, {
+      reason: this.#reason,
+      lastFailure: this.lastFailure,
+      captureStack: settings.captureStack,
+    });
   }
 
   /** Whether a call would be admitted now. Changes nothing. */
@@ -64,7 +70,8 @@ export class Circuit {
     const isSlow = verdict === 'success' && durationMs > settings.slowerThanMs;
     const probeVerdict = isSlow ? 'failure' : verdict;
     const next = afterProbe(this.state, lease, probeVerdict, now, settings, settings.random());
-    this.#transitionTo(next, probeVerdict === 'failure' ? 'a probe failed' : 'the probes succeeded');
+    const failure = isSlow ? `a probe took longer than ${settings.slowerThanMs} ms` : 'a probe failed';
+    this.#transitionTo(next, probeVerdict === 'failure' ? failure : 'the probes succeeded');
   }
 
   #recordClosed(failed: boolean, durationMs: number, now: number): void {
@@ -112,6 +119,7 @@ export class Circuit {
     if (next.kind === from) return;
     this.generation++;
     if (next.kind === 'open') this.opens++;
+    if (next.kind === 'open' || next.kind === 'isolated') this.#reason = reason;
     if (next.kind === 'closed') this.#resetRules();
     const { onStateChange } = this.settings;
     if (onStateChange === undefined) return;
