@@ -9,7 +9,7 @@ const BAND = 34;
 const GAP = 8;
 const AXIS = 22;
 
-/** Colours that read on a light and on a dark page alike; an image takes the page's scheme from the media query. */
+/** Colours for light and dark pages; the media query in an image follows the colour scheme of the reader. */
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #444 }
   .tick { font-size: 11px; fill: #777 }
@@ -25,7 +25,7 @@ const STYLE = `
     .ours { fill: #46b37b }
   }`;
 
-/** One band for each contender: how much of it is filled is the share of that second's requests that succeeded. */
+/** Draws one band per contender. Its fill is the share of successful requests in each second. */
 export function successChart({ scenario, results }: ScenarioOutcome, fault: FaultSpan | undefined): string {
   const { durationMs } = scenario.simulation;
   const height = TOP + results.length * (BAND + GAP) + AXIS;
@@ -47,7 +47,7 @@ export function successChart({ scenario, results }: ScenarioOutcome, fault: Faul
   const ticks = Array.from({ length: Math.floor(durationMs / 10_000) + 1 }, (_, i) => i * 10_000).map(
     (ms) => `<text class="tick" x="${x(ms)}" y="${height - 6}" text-anchor="middle">${ms / 1_000} s</text>`,
   );
-  const title = `${scenario.title}: share of requests that succeeded, by the second`;
+  const title = `${scenario.title}: share of successful requests per second of time`;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}">`,
     `<style>${STYLE}\n</style>`,
@@ -59,13 +59,13 @@ export function successChart({ scenario, results }: ScenarioOutcome, fault: Faul
   ].join('\n')}\n`;
 }
 
-/** When things go wrong, for the shading. */
+/** The time span of the fault, which is shaded. */
 export interface FaultSpan {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** Steps, not slopes: a second is a second. Runs of equal seconds are one step. */
+/** Draws a step per second; consecutive seconds with the same value are one step. */
 function area({ windows }: SimulationResult, x: (ms: number) => string, base: number): string {
   const parts = [`M${x(0)} ${base}`];
   let level = '';

@@ -6,7 +6,7 @@ import { cockatielStyle, opossumStyle, plainRetry } from './peer-policies.ts';
 export interface Contender {
   readonly id: 'cockatiel' | 'macadam' | 'macadamFull' | 'macadamTimed' | 'none' | 'opossum' | 'plainRetry';
   readonly label: string;
-  /** Its settings, in words. */
+  /** Description of its settings. */
   readonly settings: string;
   /** Whether it is our own configuration, whose figures must not become worse. */
   readonly ours: boolean;
@@ -14,13 +14,13 @@ export interface Contender {
 }
 
 /** The options of a caller that needs a response within two seconds. */
-const limits = { timeoutMs: 2_000, attemptTimeoutMs: 500 };
+const timeouts = { timeoutMs: 2_000, attemptTimeoutMs: 500 };
 
 export const contenders: readonly Contender[] = [
   {
     id: 'none',
     label: 'no policy',
-    settings: 'one try, no time limit: users leave when the scenario says so',
+    settings: 'one attempt, no timeout: users give up after the time that the scenario states',
     ours: false,
     policy: noPolicy,
   },
@@ -28,7 +28,7 @@ export const contenders: readonly Contender[] = [
     id: 'plainRetry',
     label: 'plain retry',
     settings:
-      'a model of the retries of ky 2: two, after 300 ms and 600 ms; 500 ms for each try, as for Macadam, timed; no breaker',
+      'a model of the retries of ky 2: two retries, after 300 ms and 600 ms; a timeout of 500 ms per attempt, as in "Macadam, timed"; no circuit breaker',
     ours: false,
     policy: plainRetry,
   },
@@ -36,7 +36,7 @@ export const contenders: readonly Contender[] = [
     id: 'cockatiel',
     label: 'cockatiel-style',
     settings:
-      'a model of the quick start of cockatiel 4: three retries after 128 ms x 2 with decorrelated jitter; a breaker that opens after five failures in a row for 10 s; 10 s for each try',
+      'a model of the quick start of cockatiel 4: three retries after 128 ms x 2 with decorrelated jitter; a circuit breaker that opens after five failures in a row for 10 s; a timeout of 10 s per attempt',
     ours: false,
     policy: cockatielStyle,
   },
@@ -44,30 +44,30 @@ export const contenders: readonly Contender[] = [
     id: 'opossum',
     label: 'opossum-style',
     settings:
-      'a model of the defaults of opossum 10: no retry; a breaker that opens above 50 % failures within 10 s for 30 s; 10 s for each call, which goes on when its time is over',
+      'a model of the defaults of opossum 10: no retry; a circuit breaker that opens above 50 % failures within 10 s for 30 s; a timeout of 10 s per call, which does not cancel the request',
     ours: false,
     policy: opossumStyle,
   },
   {
     id: 'macadam',
     label: 'Macadam, defaults',
-    settings: '`standardPipeline()`, with no option set',
+    settings: '`standardPipeline()`, without options',
     ours: true,
     policy: ({ clock, random, service }) => standardPipeline({ name: service, clock, random }),
   },
   {
     id: 'macadamTimed',
     label: 'Macadam, timed',
-    settings: '`standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500 })`: the time limits a caller would set',
+    settings: '`standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500 })`: the timeouts that a caller would set',
     ours: true,
-    policy: ({ clock, random, service }) => standardPipeline({ name: service, ...limits, clock, random }),
+    policy: ({ clock, random, service }) => standardPipeline({ name: service, ...timeouts, clock, random }),
   },
   {
     id: 'macadamFull',
     label: 'Macadam, full',
-    settings: 'the same limits and `{ hedge: {}, adaptiveConcurrency: {} }`',
+    settings: 'the same timeouts and `{ hedge: {}, adaptiveConcurrency: {} }`',
     ours: true,
     policy: ({ clock, random, service }) =>
-      standardPipeline({ name: service, ...limits, hedge: {}, adaptiveConcurrency: {}, clock, random }),
+      standardPipeline({ name: service, ...timeouts, hedge: {}, adaptiveConcurrency: {}, clock, random }),
   },
 ];

@@ -1,6 +1,6 @@
 import type { SimulationResult } from '@macadam/testkit';
 
-/** The numbers of one run that are published and kept as the baseline. Ratios are from 0 to 1; times in ms. */
+/** The figures of one run, which are published and serve as the baseline. Ratios are from 0 to 1; times in ms. */
 export interface Figures {
   readonly success: number;
   readonly successDuring?: number;
@@ -9,19 +9,19 @@ export interface Figures {
   readonly p99Ms: number;
   readonly p999Ms: number;
   readonly longestWaitMs: number;
-  /** While things go wrong, or overall when nothing does. */
+  /** During the fault; over the whole run in a scenario without one. */
   readonly amplification: number;
   readonly wasted: number;
   readonly fairness: number;
-  /** `null` when it never recovered, since JSON has no Infinity. */
+  /** `null` if it never recovered, since JSON has no Infinity. */
   readonly recoveryMs?: number | null;
-  /** Success of each client, when there are several. */
+  /** Success ratio of each client, if there are several. */
   readonly clients?: Readonly<Record<string, number>>;
-  /** Requests that reached each service, for each request of a user, when there are several. */
+  /** Requests that reached each service, per request of a user, if there are several. */
   readonly services?: Readonly<Record<string, number>>;
 }
 
-/** Rounded, so that the last bit of a logarithm on another machine changes no file. */
+/** Rounded, so that the result does not depend on the last bit of a logarithm, which differs between machines. */
 export function figuresOf(result: SimulationResult): Figures {
   const { duringFault, afterFault, recoveryMs, latency, clients, services } = result;
   return {

@@ -4,31 +4,31 @@ import { describe, expect, it } from 'vitest';
 import { longTail } from './overload-scenarios.ts';
 import { api } from './scenario.ts';
 
-/** As a real service would: the usual time varies a little, and one in a hundred takes a second. */
-const uneven: Distribution = {
+/** Like a real service: the usual time varies a little, and one response in a hundred takes a second. */
+const varying: Distribution = {
   sample: (random) => (random() < 0.01 ? 1_000 : 8 + 4 * random()),
   describe: () => '8 to 12 ms, one in a hundred 1 000 ms',
 };
 
 const shapes = {
   'exactly 10 ms': { serviceTime: longTail, usualMs: 10 },
-  '8 to 12 ms': { serviceTime: uneven, usualMs: 12 },
+  '8 to 12 ms': { serviceTime: varying, usualMs: 12 },
 };
 
-/** A hedge goes out when a try has taken longer than the percentile, by this much. */
-const RESOLUTION = 1.001;
+/** Upper limit of the factor on the percentile after which a hedge is sent. */
+const MAX_MARGIN = 1.001;
 
 async function run(
   serviceTime: Distribution,
   policy: MakePolicy,
-): Promise<{ p999: number; p95: number; tries: number }> {
+): Promise<{ p999: number; p95: number; attempts: number }> {
   const { latency, amplification } = await simulate({
     durationMs: 120_000,
     clients: [{ name: 'web', arrivals: poissonArrivals({ ratePerSecond: 200 }) }],
     servers: [api({ serviceTime, workers: 20 })],
     policy,
   });
-  return { p999: latency.p999, p95: latency.p95, tries: amplification };
+  return { p999: latency.p999, p95: latency.p95, attempts: amplification };
 }
 
 describe('one response in a hundred takes a second, the others 10 ms', () => {
@@ -45,8 +45,8 @@ describe('one response in a hundred takes a second, the others 10 ms', () => {
         const without = await run(serviceTime, noPolicy);
         const hedged = await run(serviceTime, policy);
         expect(without.p999).toBeGreaterThanOrEqual(1_000);
-        expect(hedged.tries - 1).toBeLessThan(0.05);
-        expect(hedged.p999).toBeLessThanOrEqual(without.p95 * RESOLUTION + usualMs);
+        expect(hedged.attempts - 1).toBeLessThan(0.05);
+        expect(hedged.p999).toBeLessThanOrEqual(without.p95 * MAX_MARGIN + usualMs);
       });
     }
   }

@@ -1,16 +1,16 @@
-// What three popular libraries do with their published defaults, modelled from their documentation and behaviour, so that
-// the report compares settings under equal conditions. They are models: the libraries themselves read real time.
+// Models of three popular libraries with their published defaults, based on their documentation and behaviour. The
+// libraries themselves cannot run in virtual time.
 import type { Clock, Random } from '@macadam/core';
 import type { MakePolicy, SimulatedAttempt, SimulatedPolicy } from '@macadam/testkit';
 
 type Run = <T>(fn: (attempt: SimulatedAttempt) => PromiseLike<T>, attempt: number) => Promise<T>;
 
-/** One for all: capturing a stack each time would be most of what a refusal costs here, and nobody reads it. */
-const refused = new Error('the breaker is open');
+/** Shared by all rejections: capturing a stack for each would dominate the time of a simulation, and is not used. */
+const rejection = new Error('the breaker is open');
 const timedOut = new Error('timed out');
 
-/** Rejects after so long. Tells the transport to stop only if the library would. */
-function limited(clock: Clock, timeoutMs: number, cancels: boolean): Run {
+/** Rejects after `timeoutMs`. Cancels the request only if the library does. */
+function withTimeout(clock: Clock, timeoutMs: number, cancels: boolean): Run {
   return (fn, attempt) =>
     new Promise((resolve, reject) => {
       let cancel: (reason: unknown) => void = () => {};
@@ -34,11 +34,11 @@ function limited(clock: Clock, timeoutMs: number, cancels: boolean): Run {
 
 /**
  * The quick start of cockatiel 4: `wrap(retry, circuitBreaker)` with three retries, `ExponentialBackoff` (decorrelated
- * jitter from 128 ms) and `ConsecutiveBreaker(5)` that half-opens after 10 s, on one probe while the others wait for its
- * end. It has no time limit unless one is added, so it gets one of 10 s a try, the same as the others here.
+ * jitter from 128 ms) and `ConsecutiveBreaker(5)` that half-opens after 10 s, with one probe for which other calls
+ * wait. It has no timeout unless one is added, so it gets one of 10 s per attempt, like opossum.
  */
 export const cockatielStyle: MakePolicy = ({ clock, random }) => {
-  const guarded = consecutiveBreaker(clock, limited(clock, 10_000, true), 5, 10_000);
+  const guarded = consecutiveBreaker(clock, withTimeout(clock, 10_000, true), 5, 10_000);
   const execute: SimulatedPolicy['execute'] = async (fn) => {
     const nextDelay = decorrelated(random, 128, 30_000);
     for (let retries = 0; ; retries++) {
@@ -54,11 +54,11 @@ export const cockatielStyle: MakePolicy = ({ clock, random }) => {
 };
 
 /**
- * Retries and nothing else, as HTTP clients have them built in. The numbers are those of ky 2: two retries after 300 ms
- * and 600 ms without jitter. Its limit of a try is set to 500 ms, as a caller would who wants an answer within 2 s.
+ * Only retries, as built into HTTP clients. The numbers are those of ky 2: two retries after 300 ms
+ * and 600 ms without jitter. Its timeout per attempt is 500 ms, which fits a caller that needs a response within 2 s.
  */
 export const plainRetry: MakePolicy = ({ clock }) => {
-  const run = limited(clock, 500, true);
+  const run = withTimeout(clock, 500, true);
   const execute: SimulatedPolicy['execute'] = async (fn) => {
     for (let retries = 0; ; retries++) {
       try {
@@ -81,10 +81,10 @@ function consecutiveBreaker(clock: Clock, run: Run, threshold: number, openMs: n
       await probe;
       return guarded(fn, attempt);
     }
-    if (openedAt === undefined) return watched(fn, attempt);
-    if (clock.monotonic() - openedAt < openMs) throw refused;
-    const trial = run(fn, attempt);
-    probe = trial.then(
+    if (openedAt === undefined) return counted(fn, attempt);
+    if (clock.monotonic() - openedAt < openMs) throw rejection;
+    const attempted = run(fn, attempt);
+    probe = attempted.then(
       () => {
         openedAt = undefined;
         failures = 0;
@@ -95,9 +95,9 @@ function consecutiveBreaker(clock: Clock, run: Run, threshold: number, openMs: n
         probe = undefined;
       },
     );
-    return trial;
+    return attempted;
   };
-  const watched: Run = async (fn, attempt) => {
+  const counted: Run = async (fn, attempt) => {
     try {
       const value = await run(fn, attempt);
       failures = 0;
@@ -124,34 +124,34 @@ function decorrelated(random: Random, initialMs: number, maxMs: number): () => n
 }
 
 /**
- * The defaults of opossum 10: a time limit of 10 s that does not cancel what runs, and a breaker that opens when more
- * than 50 % of the calls of the last 10 s have failed, however few there were; it half-opens after 30 s, on one trial,
- * and refuses the others meanwhile. Refused calls count as calls. It does not retry.
+ * The defaults of opossum 10: a timeout of 10 s that does not cancel the function, and a breaker that opens when more
+ * than 50 % of the calls of the last 10 s have failed, however few there were; it half-opens after 30 s, with one probe,
+ * and rejects other calls meanwhile. Rejected calls count as calls. It does not retry.
  */
 export const opossumStyle: MakePolicy = ({ clock }) => {
-  const run = limited(clock, 10_000, false);
+  const run = withTimeout(clock, 10_000, false);
   const window = new CallWindow(clock);
   let openedAt: number | undefined;
-  let trying = false;
+  let probing = false;
   const execute: SimulatedPolicy['execute'] = async (fn) => {
     window.add('calls');
     if (openedAt !== undefined) {
-      if (trying || clock.monotonic() - openedAt < 30_000) throw refused;
-      trying = true;
+      if (probing || clock.monotonic() - openedAt < 30_000) throw rejection;
+      probing = true;
     }
     try {
       const value = await run(fn, 1);
-      // Any success closes a half-open circuit, even one of a call that began long before.
-      if (trying) {
-        trying = false;
+      // Any success closes a half-open circuit, even that of a call that started long before.
+      if (probing) {
+        probing = false;
         openedAt = undefined;
       }
       return value;
     } catch (error) {
       window.add('failures');
-      if (trying || window.failureShare() > 0.5) {
-        if (openedAt === undefined || trying) openedAt = clock.monotonic();
-        trying = false;
+      if (probing || window.failureShare() > 0.5) {
+        if (openedAt === undefined || probing) openedAt = clock.monotonic();
+        probing = false;
       }
       throw error;
     }

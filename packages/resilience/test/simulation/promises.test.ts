@@ -3,7 +3,7 @@ import { constantArrivals, simulate, type MakePolicy, type ServerFault, type Sim
 import { describe, expect, it } from 'vitest';
 import { api } from './scenario.ts';
 
-/** Two hundred requests a second from one process: the load for which the promises below are given. */
+/** 200 requests per second from one process: the load for which the guarantees below hold. */
 function run(policy: MakePolicy, faults: readonly ServerFault[], durationMs: number): Promise<SimulationResult> {
   const clients = [{ name: 'web', arrivals: constantArrivals({ ratePerSecond: 200 }), patienceMs: 10_000 }];
   return simulate({ durationMs, clients, servers: [api({ faults })], policy });
@@ -22,8 +22,8 @@ describe('when every response fails for 60 s at 200 requests per second, there a
     errors: { kind: 'errors', ratio: 1, ...span },
   };
   for (const [name, policy] of Object.entries(policies)) {
-    for (const [trouble, fault] of Object.entries(faults)) {
-      it(`${name}: ${trouble}`, async () => {
+    for (const [faultName, fault] of Object.entries(faults)) {
+      it(`${name}: ${faultName}`, async () => {
         const result = await run(policy, [fault], 60_000);
         expect(result.requests).toBeGreaterThanOrEqual(11_999);
         expect(result.succeeded).toBe(0);
@@ -47,7 +47,7 @@ describe('when every response fails for 60 s at 200 requests per second, there a
   });
 });
 
-describe('after an outage, 95 % succeed within the open time and a second', () => {
+describe('after an outage, 95 % of the requests succeed within the open time plus one second', () => {
   const OPEN_MS = 5_000;
   const MAX_OPEN_MS = 60_000;
   const JITTER = 1.2;
@@ -67,7 +67,7 @@ describe('after an outage, 95 % succeed within the open time and a second', () =
     };
     const end = 20_000 + outageMs;
     const result = await run(policy, [{ kind, fromMs: 20_000, toMs: end }], end + 90_000);
-    // Probes that were under way when the outage ended may fail still, so the last opening may be a little after it.
+    // Probes in flight when the outage ended may still fail, so the circuit may open for the last time shortly after it.
     const lastOpened = opened.at(-1) as number;
     const openTimeMs = Math.min(OPEN_MS * 2 ** (opened.length - 1), MAX_OPEN_MS) * JITTER;
     expect(opened.length).toBeGreaterThan(0);

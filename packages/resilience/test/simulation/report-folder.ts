@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { worsened, type Baseline } from './baseline.ts';
+import { regressions, type Baseline } from './baseline.ts';
 import { contenders } from './contenders.ts';
 
 /** The folder of the report. */
@@ -27,15 +27,15 @@ export function committedNames(): string[] {
 }
 
 /** Returns our figures that are worse than the committed ones, by scenario and contender. */
-export function complaints(before: Baseline, now: Baseline): string[] {
+export function regressionsOfOurs(before: Baseline, now: Baseline): string[] {
   const ours = contenders.filter((contender) => contender.ours);
   return Object.entries(before).flatMap(([scenario, contendersBefore]) =>
     ours.flatMap(({ id, label }) => {
       const was = contendersBefore[id];
       const is = now[scenario]?.[id];
       if (was === undefined) return [];
-      if (is === undefined) return [`${scenario}, ${label}: no longer simulated`];
-      return worsened(was, is).map((complaint) => `${scenario}, ${label}: ${complaint}`);
+      if (is === undefined) return [`${scenario}, ${label}: not simulated`];
+      return regressions(was, is).map((message) => `${scenario}, ${label}: ${message}`);
     }),
   );
 }

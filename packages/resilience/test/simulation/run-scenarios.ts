@@ -12,7 +12,7 @@ export interface ScenarioOutcome {
   readonly results: readonly { readonly contender: Contender; readonly result: SimulationResult }[];
 }
 
-/** Runs sequentially: virtual clocks gain nothing from concurrency. */
+/** Runs the contenders sequentially: in virtual time, concurrency saves nothing. */
 export async function runScenario(scenario: Scenario): Promise<ScenarioOutcome> {
   const results: { contender: Contender; result: SimulationResult }[] = [];
   for (const contender of contenders) {

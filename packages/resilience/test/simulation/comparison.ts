@@ -25,7 +25,7 @@ const measures: readonly Measure[] = [
     margin: 500,
   },
   {
-    what: 'tries per request',
+    what: 'attempts per request',
     of: ({ amplification }) => amplification,
     show: (value) => value.toFixed(2),
     higherIsBetter: false,
@@ -42,8 +42,8 @@ const measures: readonly Measure[] = [
   { what: 'longest wait', of: ({ longestWaitMs }) => longestWaitMs, show: seconds, higherIsBetter: false, margin: 500 },
 ];
 
-/** Lists where ours is the best and where another is better, computed from the figures. */
-export function losses(runs: readonly Run[]): string[] {
+/** Lists the figures in which our best configuration is ahead of the peers, and those in which it is behind. */
+export function comparison(runs: readonly Run[]): string[] {
   const wins: string[] = [];
   const defeats: string[] = [];
   for (const measure of measures) {
@@ -56,9 +56,9 @@ export function losses(runs: readonly Run[]): string[] {
     else if (lead < -measure.margin) defeats.push(versus);
   }
   return [
-    `Ours is ahead in: ${wins.length === 0 ? 'nothing' : wins.join('; ')}.`,
+    `Macadam is ahead in: ${wins.length === 0 ? 'nothing' : wins.join('; ')}.`,
     '',
-    `Ours is behind in: ${defeats.length === 0 ? 'nothing' : defeats.join('; ')}.`,
+    `Macadam is behind in: ${defeats.length === 0 ? 'nothing' : defeats.join('; ')}.`,
   ];
 }
 
