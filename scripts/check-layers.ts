@@ -29,7 +29,7 @@ export function checkLayers(root: string): string[] {
     ...membersOf('examples', root).flatMap((member) => checkExample(member, subpaths)),
     ...['packages', 'examples', 'bench', 'scripts', 'docs', 'site', 'test-support'].flatMap((folder) =>
       filesBelow(join(root, folder), (path) => emptyNames.test(path)).map(
-        (path) => `${folder}/${path}: the name says nothing; call it by what it holds`,
+        (path) => `${folder}/${path}: the name has no meaning; name it after its content`,
       ),
     ),
   ];

@@ -1,5 +1,5 @@
 // Mutation testing of the resilience package: changes the code in one place at a time and reports the changes that no
-// test notices.
+// test detects.
 // `npm run mutation -- -m src/keyed.ts` runs single files; the others keep their last result.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -37,20 +37,20 @@ function mutated(): string[] {
   return [...config.matchAll(/'(src\/[\w/-]+\.ts)'/g)].map(([, path]) => path as string).sort();
 }
 
-/** Renders the page: scores by file, files without a result, and every change that no test noticed. */
+/** Renders the page: scores by file, files without a result, and every mutant that survived. */
 export function render(report: MutationReport, files: readonly string[]): string {
   const count = (mutants: readonly Mutant[], ...statuses: Status[]): number =>
     mutants.filter(({ status }) => statuses.includes(status)).length;
   const row = (name: string, mutants: readonly Mutant[]): string => {
-    const caught = count(mutants, 'Killed', 'Timeout');
-    const missed = count(mutants, 'Survived', 'NoCoverage');
-    const score = caught + missed === 0 ? '' : `${((100 * caught) / (caught + missed)).toFixed(1)} %`;
-    return `| ${name} | ${score} | ${caught} | ${missed} | ${count(mutants, 'RuntimeError', 'CompileError')} |`;
+    const killed = count(mutants, 'Killed', 'Timeout');
+    const survived = count(mutants, 'Survived', 'NoCoverage');
+    const score = killed + survived === 0 ? '' : `${((100 * killed) / (killed + survived)).toFixed(1)} %`;
+    return `| ${name} | ${score} | ${killed} | ${survived} | ${count(mutants, 'RuntimeError', 'CompileError')} |`;
   };
   const run = files.filter((path) => report.files[path] !== undefined);
   const notRun = files.filter((path) => report.files[path] === undefined);
   const mutantsOf = (path: string): readonly Mutant[] => report.files[path]?.mutants ?? [];
-  const unnoticed = run.flatMap((path) => {
+  const survivors = run.flatMap((path) => {
     const lines = (report.files[path]?.source ?? '').split('\n');
     return mutantsOf(path)
       .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
@@ -63,27 +63,27 @@ export function render(report: MutationReport, files: readonly string[]): string
     '# Mutation testing of the resilience package',
     '',
     'Written by `npm run mutation`; not edited by hand. Stryker changes the code in one place (a mutant), runs the unit',
-    'tests that reach the place, and expects one of them to fail. What is changed and what is left alone, with the',
-    `reasons, stands in \`${relative(root, join(folder, 'stryker.config.mjs'))}\`. It takes many minutes and is not part of \`npm test\`.`,
+    'tests that reach the place, and expects one of them to fail. What is changed and what is excluded, with the',
+    `reasons, is in \`${relative(root, join(folder, 'stryker.config.mjs'))}\`. It takes many minutes and is not part of \`npm test\`.`,
     '',
-    'A mutant is *caught* when a test fails or the code no longer ends, and *missed* when all tests pass. One that breaks a test',
-    'file before its first test counts as neither. A result is kept from run to run while the code and the tests that reach',
-    'it stay as they are; a constant of a module, which no single test reaches, is run again with `-- --force`.',
+    'A mutant is *killed* when a test fails or times out, and has *survived* when all tests pass or none reaches it. One that',
+    'breaks a test file before its first test counts as neither. A result is kept from run to run while the code and the tests',
+    'that reach it stay as they are; a constant of a module, which no single test reaches, is run again with `-- --force`.',
     '',
-    '| file | score | caught | missed | broken |',
+    '| file | score | killed | survived | broken |',
     '| :-- | --: | --: | --: | --: |',
     ...run.map((path) => row(`\`${path}\``, mutantsOf(path))),
     row('**all**', run.flatMap(mutantsOf)),
     '',
     notRun.length === 0 ? 'Every file was run.' : `Not run: ${notRun.map((path) => `\`${path}\``).join(', ')}.`,
     '',
-    '## What no test noticed',
+    '## Surviving mutants',
     '',
-    'Some of these change nothing that can be seen: a bound that a value never meets, a short cut left out.',
+    'Some of these do not change observable behaviour: a bound that no value reaches, an optimization left out.',
     '',
-    '| place | line | became |',
+    '| place | line | mutation |',
     '| :-- | :-- | :-- |',
-    ...unnoticed,
+    ...survivors,
     '',
   ].join('\n');
 }

@@ -1,19 +1,19 @@
-// V8 discards compiled code when an object that the code depends on is collected; the first calls after an idle time are slow then.
-// A script uses its subject and rests, in a process of its own; a test reads which code was discarded meanwhile.
+// V8 discards compiled code when an object that the code depends on is collected; the first calls after an idle time are then
+// slow. A script in a process of its own uses its subject and idles; a test reads which code was discarded meanwhile.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runScript } from './processes.ts';
 
-const RESTS = 4;
-const MARK = 'rests';
+const IDLE_PERIODS = 4;
+const IDLE_MARKER = 'idle';
 const packages = join(import.meta.dirname, '..', '..', 'packages');
 
 /** For the script: uses its subject until the code is compiled, then idles while the heap is collected; repeatedly. */
-export async function useAndRest(use: () => Promise<void>): Promise<void> {
-  for (let rests = 0; rests < RESTS; rests++) {
+export async function useAndIdle(use: () => Promise<void>): Promise<void> {
+  for (let period = 0; period < IDLE_PERIODS; period++) {
     await use();
-    console.log(`\n${MARK}`);
-    // V8 discards the code of what is not alive at the third collection.
+    console.log(`\n${IDLE_MARKER}`);
+    // V8 discards code that depends on dead objects at the third collection.
     for (let i = 0; i < 3; i++) {
       await new Promise(setImmediate);
       globalThis.gc?.();
@@ -32,10 +32,11 @@ export async function discardedCode(
 ): Promise<string[]> {
   const sources = packageNames.flatMap(sourcesOf);
   const unknown = hotPath.filter((name) => !sources.some((source) => declares(source, name)));
-  if (unknown.length > 0) throw new Error(`Declared nowhere in ${packageNames.join(', ')}: ${unknown.join(', ')}`);
+  if (unknown.length > 0) throw new Error(`Not declared in ${packageNames.join(', ')}: ${unknown.join(', ')}`);
   const output = await runScript(script, { flags: ['--expose-gc', '--trace-deopt'], timeoutMs: 60_000 });
-  const turns = output.split(new RegExp(`^${MARK}$`, 'm'));
-  if (turns.length !== RESTS + 1) throw new Error(`The script rested ${turns.length - 1} times, not ${RESTS}`);
+  const turns = output.split(new RegExp(`^${IDLE_MARKER}$`, 'm'));
+  if (turns.length !== IDLE_PERIODS + 1)
+    throw new Error(`The script idled ${turns.length - 1} times, not ${IDLE_PERIODS}`);
   // Object layouts still change during the first two turns.
   const settled = turns.slice(2).join('');
   const discarded = /marking dependent code .*SharedFunctionInfo ?([^>]*)>.*weak objects/g;

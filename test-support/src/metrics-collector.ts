@@ -7,12 +7,12 @@ import {
 } from '@opentelemetry/sdk-metrics';
 
 export interface MetricsCollector {
-  /** Every number of an export, as `metric{value of an attribute,of the next}`; of a histogram, how many it has counted. */
+  /** Exports all metrics: values by `metric{attribute value,attribute value}`; for a histogram its count. */
   collect(): Promise<Record<string, number>>;
   close(): Promise<void>;
 }
 
-/** Has what this process measures collected in memory, until it is closed. */
+/** Collects the metrics of this process in memory until it is closed. */
 export function startMetricsCollector(): MetricsCollector {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });

@@ -5,15 +5,15 @@ import { redisUrl } from './redis-servers.ts';
 export type NodeRedis = ReturnType<typeof createClient>;
 export type NodeRedisCluster = ReturnType<typeof createCluster>;
 
-/** A client that is connected. */
+/** A connected client. */
 export interface Connected<Client = NodeRedis | NodeRedisCluster | Redis | Cluster> {
   readonly client: Client;
-  /** Any command, for looking behind the scenes. */
-  command(...words: string[]): Promise<unknown>;
+  /** Sends any command, to set up and inspect the state of the server. */
+  command(...args: string[]): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/** Ways to a server, by the name of the driver. */
+/** Connects to a server, by the name of the driver. */
 export const clients: readonly [name: string, connect: (url?: string) => Promise<Connected<NodeRedis | Redis>>][] = [
   ['node-redis', nodeRedis],
   ['ioredis', ioRedis],
@@ -21,12 +21,12 @@ export const clients: readonly [name: string, connect: (url?: string) => Promise
 
 export async function nodeRedis(url: string = redisUrl()): Promise<Connected<NodeRedis>> {
   const client = createClient({ url, disableOfflineQueue: true }) as NodeRedis;
-  // A connection that is cut is what the tests are about.
+  // Tests cut connections on purpose.
   client.on('error', () => {});
   await client.connect();
   return {
     client,
-    command: (...words) => client.sendCommand(words),
+    command: (...args) => client.sendCommand(args),
     close: async () => client.destroy(),
   };
 }
@@ -38,12 +38,12 @@ export async function ioRedis(url: string = redisUrl()): Promise<Connected<Redis
   return { client, command: byName(client), close: async () => client.disconnect() };
 }
 
-/** Where a cluster is: the ports of its nodes on this machine. */
+/** The address of a cluster: the ports of its nodes on loopback. */
 interface Nodes {
   readonly ports: readonly number[];
 }
 
-/** Ways to a cluster, by the name of the driver. */
+/** Connects to a cluster, by the name of the driver. */
 export const clusterClients: readonly [
   name: string,
   connect: (cluster: Nodes) => Promise<Connected<NodeRedisCluster | Cluster>>,
@@ -61,7 +61,7 @@ async function nodeRedisCluster({ ports }: Nodes): Promise<Connected<NodeRedisCl
   await client.connect();
   return {
     client,
-    command: (...words) => client.sendCommand(undefined, false, words),
+    command: (...args) => client.sendCommand(undefined, false, args),
     close: async () => client.destroy(),
   };
 }
@@ -75,5 +75,5 @@ async function ioRedisCluster({ ports }: Nodes): Promise<Connected<Cluster>> {
 }
 
 function byName(client: Redis | Cluster): Connected['command'] {
-  return (name, ...words) => client.call(name as string, ...words);
+  return (name, ...args) => client.call(name as string, ...args);
 }

@@ -8,27 +8,27 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { nodeRedis, type Connected } from './redis-clients.ts';
 import type { ServerProgram } from './redis-servers.ts';
 
-/** Masters on loopback that share the slots, and replicas of the first if asked for, for as long as a test needs them. */
+/** Masters on loopback that share the slots, and optional replicas of the first one. */
 export interface LocalCluster {
-  /** Of the masters, and then of the replicas. */
+  /** The ports of the masters, then those of the replicas. */
   readonly ports: readonly number[];
-  /** Any command to one node. */
-  command(port: number, ...words: string[]): Promise<unknown>;
-  /** Ends a node without notice. */
+  /** Sends any command to one node. */
+  command(port: number, ...args: string[]): Promise<unknown>;
+  /** Kills a node with SIGKILL. */
   kill(port: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface ClusterOptions {
-  /** 3 at least, the default: so many it takes to agree that one of them is dead. */
+  /** At least 3, the default: a majority must agree that a master is dead. */
   readonly masters?: number;
-  /** All of them of the first master. Default: 0. */
+  /** Number of replicas of the first master. Default: 0. */
   readonly replicas?: number;
 }
 
 interface Node {
   readonly port: number;
-  /** Where nodes speak to each other. */
+  /** The port of the cluster bus. */
   readonly busPort: number;
   readonly server: ChildProcess;
 }
@@ -47,20 +47,20 @@ export async function startCluster(
     const flags = {
       ...{ bind: '127.0.0.1', port, dir: folder, save: '', appendonly: 'no', 'cluster-enabled': 'yes' },
       ...{ 'cluster-port': busPort, 'cluster-config-file': `nodes-${port}.conf` },
-      // Where nothing can take a node's place, a busy machine must not make it look dead.
+      // Without replicas there is no failover, and a busy machine must not make a node look dead.
       'cluster-node-timeout': replicas > 0 ? 1_000 : 5_000,
       'cluster-replica-validity-factor': 0,
-      // A replica need not wait for others that could be given the same copy.
+      // Do not wait for other replicas that could share the same copy.
       'repl-diskless-sync-delay': 0,
     };
-    const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    return { port, busPort, server: spawn(program, words, { env, stdio: 'ignore' }) };
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    return { port, busPort, server: spawn(program, args, { env, stdio: 'ignore' }) };
   });
   const clients = new Map<number, Connected>();
-  const command = async (port: number, ...words: string[]): Promise<unknown> => {
+  const command = async (port: number, ...args: string[]): Promise<unknown> => {
     const client = clients.get(port) ?? (await nodeRedis(`redis://127.0.0.1:${port}`));
     clients.set(port, client);
-    return await client.command(...words);
+    return await client.command(...args);
   };
   const kill = async (port: number): Promise<void> => {
     await clients.get(port)?.close();
@@ -81,7 +81,7 @@ export async function startCluster(
   }
 }
 
-/** Gives each master its share of the slots, lets all meet, and waits until they agree. */
+/** Assigns slots to each master, joins all nodes, and waits until they agree on the state of the cluster. */
 async function joinNodes(nodes: readonly Node[], masters: number, command: LocalCluster['command']): Promise<void> {
   const shareOf = (i: number): number => Math.ceil((SLOTS * i) / masters);
   for (const [i, { port }] of nodes.slice(0, masters).entries()) {
@@ -94,17 +94,17 @@ async function joinNodes(nodes: readonly Node[], masters: number, command: Local
       if (other.port !== port) await command(port, 'CLUSTER', 'MEET', ...address);
     }
   }
-  const says = async (port: number, section: string[], ...lines: string[]): Promise<boolean> => {
+  const reports = async (port: number, section: string[], ...lines: string[]): Promise<boolean> => {
     const info = String(await command(port, ...section));
     return lines.every((line) => info.includes(line));
   };
   for (const { port } of nodes) {
-    await until(() => says(port, ['CLUSTER', 'INFO'], 'cluster_state:ok', `cluster_known_nodes:${nodes.length}`));
+    await until(() => reports(port, ['CLUSTER', 'INFO'], 'cluster_state:ok', `cluster_known_nodes:${nodes.length}`));
   }
   const first = nodes[0] as Node;
   for (const { port } of nodes.slice(masters)) {
     await command(port, 'CLUSTER', 'REPLICATE', String(await command(first.port, 'CLUSTER', 'MYID')));
-    await until(() => says(port, ['INFO', 'replication'], 'master_link_status:up'));
+    await until(() => reports(port, ['INFO', 'replication'], 'master_link_status:up'));
   }
 }
 
@@ -113,7 +113,7 @@ async function until(check: () => Promise<boolean>): Promise<void> {
     if (await check()) return;
     await pause(25);
   }
-  throw new Error('The cluster did not come up');
+  throw new Error('The cluster did not start');
 }
 
 async function freePorts(count: number): Promise<number[]> {

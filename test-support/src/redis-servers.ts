@@ -1,19 +1,19 @@
 export interface TestServer {
   readonly name: string;
-  /** Undefined where there is none: its tests are skipped, and the run says so. */
+  /** Undefined if the server is not available: its tests are skipped, and the run reports it. */
   readonly url: string | undefined;
 }
 
-/** What Redis 7 and Valkey 8.1 do differently is which commands they have: each kind runs what depends on that. */
+/** Redis 7 and Valkey 8.1 have different commands; tests that depend on them run with both. */
 export const servers: readonly TestServer[] = [
   { name: 'Redis', url: process.env['REDIS_URL'] },
   { name: 'Valkey', url: process.env['VALKEY_URL'] },
 ];
 
-/** Where the tests' Redis is: `npm run unit` and `npm test` bring one. */
+/** The URL of the Redis for tests, which `npm run unit` and `npm test` start. */
 export function redisUrl(): string {
   const url = process.env['REDIS_URL'];
-  if (url === undefined || url === '') throw new Error('Set REDIS_URL, or run the tests by `npm run unit`.');
+  if (url === undefined || url === '') throw new Error('Set REDIS_URL, or run the tests with `npm run unit`.');
   return url;
 }
 
@@ -23,7 +23,7 @@ export interface ServerProgram {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The servers that the workspace's tests brought; those that there are to start. */
+/** The programs of the servers that are available to start. */
 export function serverPrograms(): ServerProgram[] {
   const { REDIS_SERVER: redis, REDIS_SERVER_LIBRARIES: libraries, VALKEY_SERVER: valkey } = process.env;
   const env = { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) };

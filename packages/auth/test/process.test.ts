@@ -4,7 +4,7 @@ import { discardedCode } from '@macadam/test-support/discarded-code';
 import { expect, test } from 'vitest';
 
 test('a verifier stays compiled when the heap is collected while it is idle', async () => {
-  const script = join(import.meta.dirname, 'process', 'rests-between-verifications.ts');
+  const script = join(import.meta.dirname, 'process', 'idle-between-verifications.ts');
   expect(await discardedCode(script, HOT_PATH, ['auth'])).toEqual([]);
 });
 

@@ -16,7 +16,7 @@ test('AC30: undici #3975: a call that waits for its next attempt keeps the proce
 });
 
 test('garbage collection during an idle time does not discard the compiled code of the client', async () => {
-  const script = join(import.meta.dirname, 'process', 'rests-between-calls.ts');
+  const script = join(import.meta.dirname, 'process', 'idle-between-calls.ts');
   expect(await discardedCode(script, CALL_PATH, ['http', 'resilience'])).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
 /** A client that is used until its code is compiled, and then idle while the heap is collected. */
-import { useAndRest } from '@macadam/test-support/discarded-code';
+import { useAndIdle } from '@macadam/test-support/discarded-code';
 import { createHttpClient, type HttpDispatcher } from '../../src/index.ts';
 
 const body = Buffer.from('{"id":1}');
@@ -23,8 +23,8 @@ const client = createHttpClient({ baseUrl: 'http://127.0.0.1:1', dispatcher });
 async function use(times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const { data } = await client.get('/items/{id}', { params: { id: 1 } });
-    if ((data as { id: number }).id !== 1) throw new Error('not what was sent');
+    if ((data as { id: number }).id !== 1) throw new Error('not the response that was sent');
   }
 }
 
-await useAndRest(() => use(10_000));
+await useAndIdle(() => use(10_000));

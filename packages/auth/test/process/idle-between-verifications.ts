@@ -1,6 +1,6 @@
 /** A verifier that is used until its code is compiled, and then idle while the heap is collected. */
 import { createHmac } from 'node:crypto';
-import { useAndRest } from '@macadam/test-support/discarded-code';
+import { useAndIdle } from '@macadam/test-support/discarded-code';
 import { createHmacJwtVerifier } from '../../src/index.ts';
 
 const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];
@@ -14,8 +14,8 @@ const verifier = createHmacJwtVerifier({ issuer, audience, algorithm: 'HS256', s
 
 async function use(times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
-    if ((await verifier.verify(token)).subject !== 'u1') throw new Error('not who was told');
+    if ((await verifier.verify(token)).subject !== 'u1') throw new Error('not the subject of the token');
   }
 }
 
-await useAndRest(() => use(20_000));
+await useAndIdle(() => use(20_000));
