@@ -92,7 +92,7 @@ export class HttpResponse<Data = unknown> {
     }
   }
 
-  /** The bytes of the body, with content encodings decoded. Not a copy. */
+  /** The bytes of the body, with content encodings decoded. Not a copy: `buffer` may hold more than this body, as with any `Buffer`. */
   bytes(): Uint8Array {
     return this.#bytes;
   }
