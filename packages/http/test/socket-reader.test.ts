@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { clientFor, closeAll, listening, nextTurn } from './loopback.ts';
+import { cleanUp, clientFor, closeAll, listening, nextTurn } from './loopback.ts';
 
 afterEach(closeAll);
 
 /** Passes each connection with a request on it to `respond`. */
-async function serverThat(respond: (socket: Socket) => void): Promise<string> {
+async function serverThat(respond: (socket: Socket) => unknown): Promise<string> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
     socket.on('data', () => respond(socket));
@@ -116,5 +117,30 @@ describe('sockets that share a read buffer', () => {
     let size = 0;
     for await (const chunk of body) size += (chunk as Uint8Array).length;
     expect(size).toBe(total);
+  });
+
+  test('are read through their streams for the parser of undici that depends on what a stream does', async () => {
+    const milo = createRequire(import.meta.url)('undici/lib/dispatcher/parser-h1.js') as {
+      setMiloEnabled(isEnabled: boolean): void;
+    };
+    milo.setMiloEnabled(true);
+    cleanUp.push(() => milo.setMiloEnabled(false));
+    const message = Buffer.from('HTTP/1.1 200 OK\r\nx-name: value\r\ncontent-length: 5\r\n\r\nhello');
+    const url = await serverThat(async (socket) => {
+      for (let at = 0; at < message.length; at += 7) {
+        socket.write(message.subarray(at, at + 7));
+        await nextTurn();
+      }
+    });
+    const client = clientFor({ baseUrl: url, retry: false, timeoutMs: 2000 });
+    for (const path of ['/first', '/second']) expect((await client.get(path)).text()).toBe('hello');
+  });
+
+  test('leave the memory of a small body to whoever keeps or transfers it', async () => {
+    const url = await serverThat((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'));
+    const bytes = (await clientFor({ baseUrl: url }).get('/')).bytes();
+    expect(bytes.buffer.byteLength).toBeLessThan(100);
+    const moved = structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+    expect(Buffer.from(moved).toString()).toBe('hello');
   });
 });

@@ -9,6 +9,7 @@ import {
   type RawHeaders,
 } from '../dispatcher.ts';
 import { patchParser } from './http1-parser-patch.ts';
+import { bypassStream } from './socket-reader.ts';
 import { failedOnReusedSocket, markReused, unmarkStaleFailure } from './stale-connections.ts';
 
 /** What a connection reports to its pool. */
@@ -64,7 +65,7 @@ export class Connection {
         this.#socket = socket ?? undefined;
         this.isShared = (socket as { alpnProtocol?: unknown } | null)?.alpnProtocol === 'h2';
         callback(...result);
-        if (socket !== null && !this.isShared) patchParser(socket);
+        if (socket !== null && !this.isShared && patchParser(socket)) bypassStream(socket);
       });
     };
     const client = openConnection(origin, connectAndObserve, this.#isSecure ? timeoutMs : 0);

@@ -16,6 +16,8 @@ interface Parser {
   readonly llhttp: { llhttp_set_lenient_keep_alive(ptr: number, isLenient: number): void };
   readonly ptr: number;
   onHeadersComplete(status: number, ...rest: readonly unknown[]): number;
+  /** Reads from the socket until it is paused. */
+  readMore(): void;
 }
 
 /** An interim status that carries no information. */
@@ -23,10 +25,15 @@ const PROCESSING = 102;
 /** The return value by which a callback stops the parser. */
 const STOP = -1;
 
-/** @param socket - one from which undici has begun to read */
-export function patchParser(socket: Socket): void {
+/**
+ * @param socket - one from which undici has begun to read
+ * @returns whether its parser has the expected form
+ */
+export function patchParser(socket: Socket): boolean {
   const parser = parserOf(socket);
-  if (isKnownParser(parser, socket)) parser.onHeadersComplete = onHeadersComplete;
+  if (!isKnownParser(parser, socket)) return false;
+  parser.onHeadersComplete = onHeadersComplete;
+  return true;
 }
 
 function isKnownParser(parser: Partial<Parser> | undefined | null, socket: Socket): parser is Parser {
@@ -36,6 +43,7 @@ function isKnownParser(parser: Partial<Parser> | undefined | null, socket: Socke
     typeof parser.contentLength === 'number' &&
     typeof parser.ptr === 'number' &&
     typeof parser.llhttp?.llhttp_set_lenient_keep_alive === 'function' &&
+    typeof parser.readMore === 'function' &&
     !Object.hasOwn(parser, 'onHeadersComplete') &&
     typeof (Object.getPrototypeOf(parser) as Partial<Parser> | null)?.onHeadersComplete === 'function'
   );

@@ -6,9 +6,11 @@ const READ_BUFFER_BYTES = 65_536;
 /** All sockets read into this buffer, one after the other: what has arrived is copied before the next one reads. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
+const readers = new WeakMap<Socket, SocketReader>();
+
 /**
- * Like `makeConnector`, for connections that carry HTTP/1.1 and nothing else if they are not encrypted: these are read by a
- * {@link SocketReader}. Encrypted ones may turn out to be HTTP/2, which reads from the socket itself.
+ * Like `makeConnector`; connections that are not encrypted read into a buffer that they share, and can {@link bypassStream}.
+ * Encrypted ones may turn out to be HTTP/2, which reads from the socket itself.
  */
 export function makeHttp1Connector(options: object): MakeConnection {
   const connectEncrypted = makeConnector(options);
@@ -17,14 +19,25 @@ export function makeHttp1Connector(options: object): MakeConnection {
     const reader = new SocketReader();
     const socket = makeConnector({ ...options, onread: reader.onread })(target, callback);
     reader.attach(socket);
+    readers.set(socket, reader);
     return socket;
   };
 }
 
 /**
- * Passes what arrives on a socket to undici without the `Readable` of the socket in between, which queues each chunk and
- * announces it one turn later. undici listens to `readable` and calls `read()`, and `unshift()` when its reader has paused; both
- * lead here instead. Everything else, the end of the stream too, remains the socket's.
+ * From now on, passes what arrives on `socket` directly to undici, if {@link makeHttp1Connector} allows it.
+ *
+ * @param socket - from which the parser of undici that http1-parser-patch.ts knows is about to read; another one may depend on
+ *   what a stream does beyond that
+ */
+export function bypassStream(socket: Socket): void {
+  readers.get(socket)?.bypassStream();
+}
+
+/**
+ * Passes what arrives on a socket to undici, at first through the `Readable` of the socket, which queues each chunk and
+ * announces it one turn later. undici listens to `readable` and calls `read()`, and `unshift()` when its reader has paused; to
+ * bypass the stream, both lead here instead. Everything else, the end of the stream too, remains the socket's.
  *
  * While undici leaves a chunk unread, nothing more is read, so that at most one chunk is buffered.
  */
@@ -32,11 +45,17 @@ class SocketReader {
   /** The option of `net.connect`. */
   readonly onread = { buffer: READ_BUFFER, callback: (size: number): boolean => this.#onRead(size) };
   #socket: Socket | undefined = undefined;
+  #isBypassing = false;
   #unread: Buffer | undefined = undefined;
   #isStopped = false;
 
   attach(socket: Socket): void {
     this.#socket = socket;
+  }
+
+  bypassStream(): void {
+    const socket = this.#socket as Socket;
+    this.#isBypassing = true;
     const readStream = socket.read.bind(socket);
     // Node.js itself calls `read(0)`, to begin reading and at the end of the stream.
     socket.read = (size?: number): Buffer | null =>
@@ -48,10 +67,13 @@ class SocketReader {
 
   /** @returns whether to go on reading */
   #onRead(size: number): boolean {
-    const chunk = Buffer.allocUnsafe(size);
+    const socket = this.#socket as Socket;
+    // Not from the pool of Node.js: whoever keeps or transfers a small body would keep 64 KiB of other data, or fail.
+    const chunk = Buffer.allocUnsafeSlow(size);
     READ_BUFFER.copy(chunk, 0, 0, size);
+    if (!this.#isBypassing) return socket.push(chunk);
     this.#unread = chunk;
-    this.#socket?.emit('readable');
+    socket.emit('readable');
     this.#isStopped = this.#unread !== undefined;
     return !this.#isStopped;
   }
