@@ -53,7 +53,7 @@ describe('an API key', () => {
     ['of another product', { hash }, { prefix: 'acme' }, 'environment'],
     ['of another environment', { hash }, { environment: 'test' }, 'environment'],
     ['revoked', { hash, revoked: true }, {}, 'revoked'],
-    ['revoked in some other way', { hash, revoked: 'yes' }, {}, 'revoked'],
+    ['with a revoked field of another type', { hash, revoked: 'yes' }, {}, 'revoked'],
     ['expired to the millisecond', { hash, expiresAtMs: clock.now() }, {}, 'expired'],
     ['expired at no time', { hash, expiresAtMs: NaN }, {}, 'expired'],
     ['with a millisecond left', { hash, expiresAtMs: clock.now() + 1 }, {}, 'accepted'],

@@ -36,7 +36,7 @@ const rows: [name: string, cnf: unknown, options: VerifyTokenOptions, verdict: s
   ['to both, of which the other was', { jkt: 'a', 'x5t#S256': thumbprint }, { confirms: ['jkt'] }, 'cnf.x5t#S256'],
   ['to both', { jkt: 'a', 'x5t#S256': thumbprint }, { certificate: own, confirms: ['jkt'] }, 'accepted'],
   ['to a whole key', { jwk: key.jwk }, { certificate: own, confirms: ['jkt'] }, 'cnf.jwk'],
-  ['to what nobody knows', { 'a-word-of-the-token': 1 }, { certificate: own }, 'cnf'],
+  ['to an unknown confirmation method', { 'a-word-of-the-token': 1 }, { certificate: own }, 'cnf'],
   ['by a name of every object', { constructor: thumbprint }, { certificate: own, confirms: [] }, 'cnf'],
   ['to null', null, { certificate: own }, 'cnf'],
   ['to an empty object', {}, { certificate: own }, 'cnf'],
@@ -83,7 +83,7 @@ describe('a token with a confirmation claim', () => {
     expect(await verdictOf(introspector.verify('opaque', options))).toBe(verdict);
   });
 
-  it('still requires its certificate when it comes from the cache', async () => {
+  it('still requires its certificate when it is served from the cache', async () => {
     const verifier = createJwtVerifier({
       issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] } }],
     });

@@ -136,7 +136,7 @@ describe('the limits of the token cache', () => {
     expect(cache.size).toBe(100);
   });
 
-  it('let a full cache admit only tokens that come for the second time', () => {
+  it('let a full cache admit only tokens that are seen for the second time', () => {
     const cache = new TokenCache<number>({
       maxEntries: 100,
       maxBytes: 1e9,

@@ -83,17 +83,17 @@ describe('Cedar permissions', () => {
   };
   const late = () => Promise.reject(new Error('not synchronous'));
   it.each<[string, Partial<CedarPermissionsOptions<User, Order>>]>([
-    ['the engine breaks', { cedar: { ...cedar, statefulIsAuthorized: failing } }],
-    ['the engine cannot read the question', { entitiesOf: () => [{ uid: user('a') } as never] }],
-    ['there is no name for it', { principalOf: () => ({ type: 'not a type', id: 'a' }) }],
-  ])('are closed by default when %s', (_, broken) => {
+    ['the engine throws', { cedar: { ...cedar, statefulIsAuthorized: failing } }],
+    ['the engine cannot parse the request', { entitiesOf: () => [{ uid: user('a') } as never] }],
+    ['the entity type of the principal is invalid', { principalOf: () => ({ type: 'not a type', id: 'a' }) }],
+  ])('deny by default when %s', (_, broken) => {
     const closed = cedarPermissions({ ...options, ...broken });
     expect(closed({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
     const opened = cedarPermissions({ ...options, ...broken, onFailure: 'open' });
     expect(opened({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: true, reason: 'unavailable' });
   });
 
-  it('are closed with onFailure open, too, when principalOf returns no entity id', () => {
+  it('deny even with onFailure open when principalOf returns no entity id', () => {
     const opened = cedarPermissions({ ...options, onFailure: 'open' });
     expect(opened(null as never, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
   });
@@ -109,10 +109,10 @@ describe('Cedar permissions', () => {
   );
 
   it.each<[string, () => unknown]>([
-    ['nobody', () => undefined],
+    ['undefined', () => undefined],
     ['no id', () => ({ type: 'User' })],
     ['a promise', late],
-  ])('are closed with onFailure open, too, for %s', (_, name) => {
+  ])('deny even with onFailure open for %s', (_, name) => {
     const opened = cedarPermissions({ ...options, principalOf: () => name() as never, onFailure: 'open' });
     const decision = opened({ id: 'a' }, 'order:read', open);
     expect(decision).toMatchObject({ allowed: false, reason: 'unavailable', cause: { path: 'principalOf()' } });
@@ -126,12 +126,12 @@ describe('Cedar permissions', () => {
     ['a promise', late],
     ['a success without a response', () => ({ type: 'success' })],
     ['no diagnostics', answers({ diagnostics: undefined })],
-    ['another word', answers({ decision: 'Allow' })],
-    ['errors that are no list', answers({ diagnostics: { reason: [], errors: {} } })],
-    ['reasons that are no names', answers({ diagnostics: { reason: [1], errors: [] } })],
+    ['an unknown decision', answers({ decision: 'Allow' })],
+    ['errors that are not a list', answers({ diagnostics: { reason: [], errors: {} } })],
+    ['reasons that are not strings', answers({ diagnostics: { reason: [1], errors: [] } })],
     ['a failure without errors', () => ({ type: 'failure' })],
     ['another type', () => ({ type: 'residuals', response: permit })],
-  ])('are closed when the engine answers %s, with the cause', (_, statefulIsAuthorized) => {
+  ])('deny when the engine returns %s, with the cause', (_, statefulIsAuthorized) => {
     const lying = { ...options, cedar: { ...cedar, statefulIsAuthorized } as CedarEngine };
     const closed = cedarPermissions(lying);
     const decision = closed({ id: 'a' }, 'order:read', open);
@@ -183,10 +183,10 @@ describe('Cedar permissions', () => {
   it.each<[string, object, string]>([
     ['policies that cannot be read', { policies: 'permit(principal, action' }, 'policies'],
     ['a schema that cannot be read', { schema: 'entity' }, 'schema'],
-    ['an engine that is none', { cedar: {} }, 'cedar.preparsePolicySet'],
-    ['an engine that says nothing', { cedar: { ...cedar, preparsePolicySet: () => undefined } }, 'policies'],
+    ['a value that is not an engine', { cedar: {} }, 'cedar.preparsePolicySet'],
+    ['an engine without a result', { cedar: { ...cedar, preparsePolicySet: () => undefined } }, 'policies'],
     ['a misspelt option', { policy: '' }, 'policy'],
-    ['an answer for failures that is none', { onFailure: true }, 'onFailure'],
+    ['an invalid onFailure', { onFailure: true }, 'onFailure'],
   ])('%s', (_, wrong, path) => {
     const make = () => cedarPermissions({ ...options, ...wrong } as never);
     expect(make).toThrow(OptionsError);

@@ -144,7 +144,7 @@ describe('A31: the DPoP verifier', () => {
     ['with a private key', 'key', {}, { jwk: privateJwk(proofKey) }],
     ['with a shared secret as key', 'key', {}, { jwk: { kty: 'oct', k: 'AAAA' } }],
     ['with a key of another kind', 'key', {}, { jwk: testKey(undefined, 'EdDSA').jwk }],
-    ['with the key of somebody else', 'signature', {}, { jwk: issuerKey.jwk }],
+    ['with the key of another client', 'signature', {}, { jwk: issuerKey.jwk }],
     ['with critical headers', 'malformed', {}, { crit: ['exp'] }],
   ])('rejects a proof %s', async (_name, reason, payload, header) => {
     const one = stage();

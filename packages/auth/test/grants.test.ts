@@ -209,7 +209,7 @@ it.each([
   ['urn:ietf:params:oauth:token-type:access_token', 'malformed'],
   [undefined, 'malformed'],
 ])(
-  'a token that is no access token (RFC 8693 section 2.2.1) is taken where one was asked for: %s',
+  'a token of type N_A (RFC 8693 section 2.2.1) is accepted where a token of another type was requested: %s',
   async (type, got) => {
     const endpoint = new TokenEndpoint();
     endpoint.grant = { token_type: 'N_A', issued_token_type: 'urn:ietf:params:oauth:token-type:id_token' };
@@ -305,7 +305,7 @@ describe('options of token clients', () => {
     ],
     ['a weak key', { clientSecret: undefined, privateKey: { key: weak, algorithm: 'RS256' } }, /privateKey.key/],
     ['a public key', { clientSecret: undefined, privateKey: { key: key.jwk, algorithm: 'ES256' } }, /privateKey.key/],
-    ['an unknown way', { clientAuth: 'basic64' }, /clientAuth/],
+    ['an unknown method', { clientAuth: 'basic64' }, /clientAuth/],
     ['an empty scope', { scope: [''] }, /scope\[0\]/],
     ['an empty parameter', { parameters: { tenant: '' } }, /parameters.tenant/],
     ['a parameter that has an option', { parameters: { scope: 'a' } }, /parameters.scope/],

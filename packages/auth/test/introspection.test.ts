@@ -220,7 +220,7 @@ describe('introspection', () => {
     ]);
   });
 
-  it('does not take a signed answer (RFC 9701), which it cannot verify', async () => {
+  it('rejects a signed response (RFC 9701), which it cannot verify', async () => {
     const { endpoint, introspector, seconds } = stage();
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = { iss: 'https://id.example.com/introspect', aud: 'orders', iat: seconds() };
@@ -245,7 +245,7 @@ describe('introspection', () => {
     expect(endpoint.calls).toBe(0);
   });
 
-  it('keeps active tokens cached during a flood of made-up ones', async () => {
+  it('keeps active tokens cached during a flood of invented ones', async () => {
     const { endpoint, introspector } = stage({ cache: { maxEntries: 10 } });
     await introspector.verify('good');
     for (let n = 0; n < 100; n++) await reasonOf(introspector.verify(`bad-${n}`));

@@ -13,7 +13,7 @@ describe('signed content', () => {
     ['a text', 'It’s a document.'],
     ['JSON that is no object', '[1,2]'],
     ['an object, with names given twice', '{"a":1,"a":2}'],
-    ['nothing, as ACME asks with', ''],
+    ['an empty payload, as in ACME', ''],
   ])('may be %s', async (_what, text) => {
     const { payload, header, algorithm, kid } = await documents.verify(makeToken(key, text));
     expect(Buffer.from(payload).toString()).toBe(text);

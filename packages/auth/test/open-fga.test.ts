@@ -160,14 +160,18 @@ describe('OpenFGA permissions', () => {
   it.each<[string, (asked: Asked) => unknown, string]>([
     ['fails', () => 500, 'status 500'],
     ['redirects', () => 302, 'status 302'],
-    ['answers no JSON', () => '<html>', 'something other than a JSON object'],
-    ['answers with a list', () => [], 'something other than a JSON object'],
-    ['answers with a name twice', () => '{"allowed":false,"allowed":true}', 'something other than a JSON object'],
-    ['answers something unrelated', () => ({ status: 'ok' }), unrelated],
-    ['answers something else', () => ({ allowed: 'yes' }), unrelated],
-    ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
-    ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
-    ['answers with a code', () => ({ error: { input_error: 'relation_not_found' } }), 'check: relation_not_found'],
+    ['responds with something other than JSON', () => '<html>', 'something other than a JSON object'],
+    ['responds with a list', () => [], 'something other than a JSON object'],
+    ['responds with a duplicate name', () => '{"allowed":false,"allowed":true}', 'something other than a JSON object'],
+    ['responds with an unrelated object', () => ({ status: 'ok' }), unrelated],
+    ['responds with a wrong type', () => ({ allowed: 'yes' }), unrelated],
+    ['responds with too many bytes', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
+    ['responds with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
+    [
+      'responds with an error code',
+      () => ({ error: { input_error: 'relation_not_found' } }),
+      'check: relation_not_found',
+    ],
   ])('are closed by default when the server %s, with the cause', async (_, broken, why) => {
     fault = broken;
     const can = make({ cache: {} });
@@ -315,7 +319,7 @@ describe('OpenFGA permissions', () => {
     ['no model', { authorizationModelId: '' }, 'authorizationModelId'],
     ['an empty relation', { relationOf: { a: '' } }, 'relationOf.a'],
     ['no deadline', { timeoutMs: Infinity }, 'timeoutMs'],
-    ['an answer for failures that is none', { onFailure: 'deny' }, 'onFailure'],
+    ['an invalid onFailure', { onFailure: 'deny' }, 'onFailure'],
     ['a misspelt option', { fallback: 'open' }, 'fallback'],
   ])('reject %s', (_, options, path) => {
     expect(() => make(options)).toThrow(expect.objectContaining({ path: `openFgaPermissions.${path}` }) as Error);

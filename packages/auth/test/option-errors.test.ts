@@ -110,8 +110,12 @@ it.each<[string, (secret: never) => unknown, string]>([
     (it) => clientCredentials({ ...client, clientSecret: 'a', tokenUrl: `https://a:${it as string}@a:99999/token` }),
     'an https URL',
   ],
-  ['a text for a key set', (jwks) => createJwtVerifier({ issuers: [{ ...issuer, jwks }] }), 'a set of sound keys'],
-  ['a text for headers', (headers) => signRequest({ ...order, headers }, signing), 'pairs of name and value'],
+  [
+    'a string instead of a key set',
+    (jwks) => createJwtVerifier({ issuers: [{ ...issuer, jwks }] }),
+    'a set of sound keys',
+  ],
+  ['a string instead of headers', (headers) => signRequest({ ...order, headers }, signing), 'pairs of name and value'],
   ['createIntrospector({ secret })', (secret) => createIntrospector({ secret } as never), 'left out'],
   ['createDpopVerifier({ nonce: { secret: text } })', (secret) => createDpopVerifier({ nonce: { secret } }), 'bytes'],
   [

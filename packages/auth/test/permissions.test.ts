@@ -38,15 +38,29 @@ describe('permissions', () => {
     ['an action of the kind that no rule names', { subject: 'a' }, 'order:print', { ownerId: 'a' }, 'allowed', 'own'],
     ['an action of another kind', { subject: 'a' }, 'invoice:read', { ownerId: 'a' }, 'noRule', undefined],
     ['everything', { roles: ['root'] }, 'invoice:read', undefined, 'allowed', 'root'],
-    ['nobody and nothing', {}, 'order:read', undefined, 'noRule', undefined],
+    ['neither principal nor resource', {}, 'order:read', undefined, 'noRule', undefined],
     ['missing equals missing', {}, 'order:read', {}, 'noRule', undefined],
-    ['a wildcard in the question', { subject: 'a' }, '*', { ownerId: 'a' }, 'noRule', undefined],
-    ['a text that only begins like a kind', { subject: 'a' }, 'orders', { ownerId: 'a' }, 'noRule', undefined],
+    ['a wildcard in the requested action', { subject: 'a' }, '*', { ownerId: 'a' }, 'noRule', undefined],
+    [
+      'an action that only starts with the name of a kind',
+      { subject: 'a' },
+      'orders',
+      { ownerId: 'a' },
+      'noRule',
+      undefined,
+    ],
     ['a kind alone', { subject: 'a' }, 'order', { ownerId: 'a' }, 'noRule', undefined],
     ['a kind without a verb', { subject: 'a' }, 'order:', { ownerId: 'a' }, 'noRule', undefined],
-    ['all of a kind in the question', { subject: 'a' }, 'order:*', { ownerId: 'a' }, 'noRule', undefined],
-    ['what is no action, asked by who may do all', { roles: ['root'] }, 'order:a b', {}, 'noRule', undefined],
-    ['what is no text', { roles: ['root'] }, undefined as never, {}, 'noRule', undefined],
+    ['a wildcard verb in the requested action', { subject: 'a' }, 'order:*', { ownerId: 'a' }, 'noRule', undefined],
+    [
+      'an invalid action, for a principal with all permissions',
+      { roles: ['root'] },
+      'order:a b',
+      {},
+      'noRule',
+      undefined,
+    ],
+    ['a value that is not a string', { roles: ['root'] }, undefined as never, {}, 'noRule', undefined],
     ['null equals null', { subject: null as never }, 'order:read', { ownerId: null as never }, 'noRule', undefined],
     ['an inherited name as action', { subject: 'a' }, '__proto__', { ownerId: 'a' }, 'noRule', undefined],
     ['an inherited name as role', { roles: ['constructor', '__proto__'] }, 'order:read', {}, 'noRule', undefined],
@@ -124,7 +138,7 @@ describe('permissions', () => {
   });
 });
 
-describe('a condition that returns no boolean', () => {
+describe('a condition that does not return a boolean', () => {
   const failures: [string, () => unknown][] = [
     [
       'throws',
@@ -133,8 +147,8 @@ describe('a condition that returns no boolean', () => {
       },
     ],
     ['is asynchronous', () => Promise.resolve(true)],
-    ['forgets to return', () => undefined],
-    ['is nearly true', () => 1],
+    ['returns nothing', () => undefined],
+    ['is truthy', () => 1],
   ];
   it.each(failures)('that %s: an allow does not apply, a deny does', (_, when) => {
     const rule = { id: 'x', actions: ['a:b'] as const, when: when as () => boolean };

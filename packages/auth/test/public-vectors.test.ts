@@ -274,7 +274,7 @@ describe('Wycheproof SpecialCaseEs256', () => {
     ['one byte short', bytes.subarray(0, 63)],
     ['half of it', bytes.subarray(0, 32)],
     ['DER', sign('sha256', Buffer.from(`${head}.${body}`), key.privateKey)],
-    ['the numbers the other way round', Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])],
+    ['the two numbers swapped', Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])],
   ])('a signature as %s', async (_what, other) => {
     expect(await verdict(key.jwk, ['ES256'], `${head}.${body}.${base64url(other)}`)).toBe('signature');
   });
@@ -295,7 +295,7 @@ describe('Wycheproof JsonWebKey', () => {
     ['a point that is not on the curve', { ...key.jwk, y: alike(y) }, key],
     ['another curve', { ...key.jwk, crv: 'P-384' }, key],
     ['another kind', { ...key.jwk, kty: 'RSA' }, key],
-    ['a coordinate in another spelling', { ...key.jwk, x: `${x}=` }, key],
+    ['a coordinate in another encoding', { ...key.jwk, x: `${x}=` }, key],
     [
       'a coordinate with a zero before it',
       { ...key.jwk, x: base64url(Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')])) },

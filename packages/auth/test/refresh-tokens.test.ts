@@ -111,7 +111,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server.calls).toBeLessThanOrEqual(3);
   });
 
-  it('ends the session without a shared store, which is why there is one', async () => {
+  it('without a shared store, its second use revokes the session', async () => {
     const { clock, server, process } = session();
     const processes = [process(), process()];
     await processes[0]!.getToken();
@@ -190,7 +190,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
   });
 
-  it('gives up a store that never settles', async () => {
+  it('times out on a store that never settles', async () => {
     const { clock, process } = session();
     for (const hung of ['load', 'save', 'withLock'] as const) {
       const store: TokenStore = { ...memoryTokenStore(), [hung]: () => new Promise(() => {}) };

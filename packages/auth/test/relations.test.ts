@@ -34,15 +34,15 @@ describe('relations', () => {
     ['a group in a group', 'user:ann member team:all', true],
     ['a group, its folder, and the folder above', 'user:ann viewer doc:7', true],
     ['an included relation', 'user:bob viewer doc:7', true],
-    ['not the other way round', 'user:ann owner doc:7', false],
-    ['everybody of a kind', 'user:zoe viewer doc:8', true],
-    ['nobody of another kind', 'service:zoe viewer doc:8', false],
-    ['a group as the subject of a question', 'team:eng#member viewer doc:7', true],
+    ['not inversely', 'user:ann owner doc:7', false],
+    ['every subject of a kind', 'user:zoe viewer doc:8', true],
+    ['not for a subject of another kind', 'service:zoe viewer doc:8', false],
+    ['a group as the subject of a check', 'team:eng#member viewer doc:7', true],
     ['a stranger', 'user:zoe viewer doc:7', false],
     ['an inherited name', 'user:ann constructor __proto__:x', false],
     ['an unknown object', 'user:ann viewer doc:9', false],
-    ['a subject without a kind, though everybody has it', 'userx viewer doc:8', false],
-    ['a subject without a name, though everybody has it', 'user: viewer doc:8', false],
+    ['a subject without a kind, even if every subject has the relation', 'userx viewer doc:8', false],
+    ['a subject without a name, even if every subject has the relation', 'user: viewer doc:8', false],
     ['an object that names a relation, too', 'user:zoe viewer doc:8#viewer', false],
   ])('hold by %s', (_, text, expected) => {
     const { subject, relation, object } = tuple(text);
@@ -105,7 +105,7 @@ describe('relations', () => {
     ['a group as object', { tuples: [tuple('user:a member team:a#b')] }, 'tuple.object'],
     ['a relation with a colon', { tuples: [tuple('user:a mem:ber team:a')] }, 'tuple.relation'],
     ['an unknown option', { relations: { a: { include: ['b'] } } }, 'relations.a.include'],
-    ['a name that is none', { relations: { a: { includes: ['b#c'] } } }, 'relations.a'],
+    ['an invalid name', { relations: { a: { includes: ['b#c'] } } }, 'relations.a'],
   ])('reject %s', (_, options, path) => {
     expect(() => relationGraph(options as never)).toThrow(
       expect.objectContaining({ path: `relationGraph.${path}` }) as Error,
@@ -122,10 +122,16 @@ interface Doc {
 }
 
 it.each<[string, () => unknown]>([
-  ['a text for the relations it includes', () => relationGraph({ relations: { a: { includes: 'editor' as never } } })],
-  ['a text for the relations it comes from', () => relationGraph({ relations: { a: { from: 'parent' as never } } })],
-  ['no function that names', () => relationGraph().relation('a', {} as never)],
-  ['nothing that names', () => relationGraph().relation('a', null as never)],
+  [
+    'a string for the relations it includes',
+    () => relationGraph({ relations: { a: { includes: 'editor' as never } } }),
+  ],
+  [
+    'a string for the relations it derives from',
+    () => relationGraph({ relations: { a: { from: 'parent' as never } } }),
+  ],
+  ['an object instead of the function that returns the object name', () => relationGraph().relation('a', {} as never)],
+  ['null instead of the function that returns the object name', () => relationGraph().relation('a', null as never)],
   ['a number for tuples', () => relationGraph({ tuples: 5 as never })],
 ])('relationGraph rejects %s', (_, make) => {
   expect(make).toThrow(OptionsError);
@@ -218,7 +224,7 @@ describe('cached decisions', () => {
     expect(asked).toHaveLength(3);
   });
 
-  it('are told apart, whatever the parts of their keys contain', () => {
+  it('are distinct, whatever the parts of their keys contain', () => {
     const can = cached();
     asked.length = 0;
     read(can, 'a,1', '1');
@@ -228,12 +234,12 @@ describe('cached decisions', () => {
   });
 
   it.each<[string, unknown]>([
-    ['an object, which is written as any other', [new Map()]],
-    ['NaN, which is written as null', [Number.NaN]],
-    ['nothing, which is written as null', [undefined]],
+    ['an object, which is serialized like any other', [new Map()]],
+    ['NaN, which is serialized as null', [Number.NaN]],
+    ['undefined, which is serialized as null', [undefined]],
     ['a bigint', [1n]],
-    ['a text for a list', 'ab'],
-    ['null for a list', null],
+    ['a string instead of a list', 'ab'],
+    ['null instead of a list', null],
   ])('reject an ambiguous key: %s', (_, parts) => {
     const can = cached({ keyOf: () => parts as never });
     expect(() => read(can, 'a', '1')).toThrow(OptionsError);

@@ -230,7 +230,7 @@ describe('derived components', () => {
     ],
     ['of OPTIONS for a whole server', { ...get, method: 'OPTIONS', requestTarget: '*' }, ['"@request-target": *']],
     [
-      'of query parameters, written anew',
+      'of query parameters, serialized again',
       { ...get, url: "https://h/?a=one+two&b=%E4%bd%a0!'()*~&fa%C3%A7ade%22%3A%20=x&bare&" },
       [
         '"@query-param";name="a": one%20two',
@@ -247,11 +247,7 @@ describe('derived components', () => {
     ['a parameter that is there twice', order, '"@query-param";name="tag": a'],
     ['a parameter that is not there', order, '"@query-param";name="none": '],
     ['a parameter that is not UTF-8', { ...get, url: 'https://h/?a=%FF' }, '"@query-param";name="a": %EF%BF%BD'],
-    [
-      'a name that is not written in the one way',
-      { ...get, url: 'https://h/?a%20b=1' },
-      '"@query-param";name="a b": 1',
-    ],
+    ['a name that is not in canonical form', { ...get, url: 'https://h/?a%20b=1' }, '"@query-param";name="a b": 1'],
     ['the status of a request', get, '"@status": 200'],
     ['the request of a request', get, '"@method";req: GET'],
     ['user information', { ...get, url: 'https://u:p@h/' }, '"@authority": h'],
@@ -574,7 +570,7 @@ describe('signature fields', () => {
       'accepted',
     ],
     [
-      'a parameter that nobody knows, a decimal among them',
+      'unknown parameters, including a decimal',
       byHand([line], '"@method"', `;created=${now};keyid="k1";x=1.0;y=1.5;z`),
       'accepted',
     ],
@@ -725,7 +721,7 @@ describe('invalid options', () => {
     ['a label that is none', { label: 'Sig 1' }, 'label'],
     ['an end before the beginning', { created: now, expires: now - 1 }, 'expires'],
     ['a misspelt option', { component: [] }, 'component'],
-    ['a field that is structured in no way', { structuredFields: { a: 'text' } }, 'structuredFields.a'],
+    ['a structured field of an unknown type', { structuredFields: { a: 'text' } }, 'structuredFields.a'],
   ])('%s', async (_, options, path) => {
     await expect(signed(get, options)).rejects.toMatchObject({
       code: 'MAC_INVALID_OPTIONS',
@@ -760,7 +756,7 @@ describe('invalid options', () => {
 });
 
 describe('requestSigner', () => {
-  it('signs each attempt anew', async () => {
+  it('signs each attempt again', async () => {
     const signer = requestSigner(hmac);
     const [one, other] = [await signer.authorize(get), await signer.authorize(get)];
     expect(one['signature-input']).not.toBe(other['signature-input']);

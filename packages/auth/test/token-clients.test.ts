@@ -258,8 +258,8 @@ describe('A28: expires_in', () => {
   const rows: [name: string, expiresIn: unknown, seconds: number, odd: 0 | 1][] = [
     ['as it should be', 1_800, 1_800, 0],
     ['that is missing', undefined, 300, 1],
-    ['as a text', '1800', 1_800, 1],
-    ['of words', 'an hour', 300, 1],
+    ['as a string', '1800', 1_800, 1],
+    ['that is not numeric', 'an hour', 300, 1],
     ['that is null', null, 300, 1],
     ['that is an object', { seconds: 1 }, 300, 1],
     ['of 0', 0, 10, 1],
@@ -325,7 +325,7 @@ describe('a token response', () => {
       () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
       { reason: 'malformed' },
     ],
-    ['that is no object', () => json(['token']), { reason: 'malformed' }],
+    ['that is not an object', () => json(['token']), { reason: 'malformed' }],
     ['without a token', () => json({ token_type: 'bearer' }), { reason: 'malformed' }],
     [
       'with a line break in the token',
@@ -333,7 +333,7 @@ describe('a token response', () => {
       { reason: 'malformed' },
     ],
     ['of another type', () => json({ access_token: 'a', token_type: 'mac' }), { reason: 'malformed' }],
-    ['bound to a key nobody has', () => json({ access_token: 'a', token_type: 'DPoP' }), { reason: 'malformed' }],
+    ['bound to an unknown key', () => json({ access_token: 'a', token_type: 'DPoP' }), { reason: 'malformed' }],
     [
       'that redirects',
       () => new Response(null, { status: 302, headers: { location: 'https://evil.example' } }),
@@ -344,7 +344,7 @@ describe('a token response', () => {
       () => json({ access_token: 'a'.repeat(70_000), token_type: 'bearer' }),
       { reason: 'malformed' },
     ],
-    ['of a server in trouble', () => new Response('{}', { status: 500 }), { reason: 'refused', retryable: true }],
+    ['of a failing server', () => new Response('{}', { status: 500 }), { reason: 'refused', retryable: true }],
   ];
   it.each(rows)('%s rejects with a reason', async (_name, answer, expected) => {
     const { endpoint, tokens } = stageTokens();
@@ -353,7 +353,7 @@ describe('a token response', () => {
     expect(tokens.peekToken()).toBeUndefined();
   });
 
-  it('that does not arrive is given up after timeoutMs', async () => {
+  it('that does not arrive times out after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens({ timeoutMs: 2_000 });
     endpoint.answer = () => new Promise(() => {});
     const failed = failureOf(tokens.getToken());
@@ -361,7 +361,7 @@ describe('a token response', () => {
     expect(await failed).toMatchObject({ reason: 'unreachable', retryable: true });
   });
 
-  it('that does not end is given up after timeoutMs', async () => {
+  it('that does not end times out after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     endpoint.answer = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
     const failed = failureOf(tokens.getToken());
@@ -424,7 +424,7 @@ describe('the cause of a failed fetch', () => {
     expect(told).toContain('fetch failed for [redacted]');
   });
 
-  it('is kept when it is an error of this library, and dropped when it is not an error', async () => {
+  it('is preserved if it is an error of this library, and dropped if it is not an error', async () => {
     const { endpoint, tokens } = stageTokens();
     const ours = new TimeoutError('Too late.', 5);
     endpoint.answer = () => Promise.reject(ours);

@@ -23,7 +23,7 @@ function leftBehind(table: { set(key: string, value: unknown): unknown; delete(k
 }
 
 describe('InFlightMap', () => {
-  it('contains what was set and not deleted, however many keys come and go', () => {
+  it('contains what was set and not deleted, however many keys are added and removed', () => {
     const step = fc.record({
       key: fc.integer({ min: 0, max: 400 }).map(String),
       how: fc.constantFrom('set', 'delete', 'clear'),

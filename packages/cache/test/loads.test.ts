@@ -163,7 +163,7 @@ describe('a loader that fails', () => {
   });
 });
 
-describe('instructions of a loader', () => {
+describe('the context of a loader', () => {
   it('cacheable #185, #89: undefined and skip() are not stored; null, 0, false, NaN and "" are', async () => {
     const { cache, clock } = cacheInVirtualTime<unknown>();
     expect(await cache.getOrLoad('u', () => undefined)).toBeUndefined();

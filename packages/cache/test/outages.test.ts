@@ -18,7 +18,7 @@ afterEach(async () => {
 
 describe('reads', () => {
   for (const state of ['hang', 'down'] as const) {
-    it(`cacheable #1202, keyv #1496: the tier is in state "${state}": loads after the time limit, then at once`, async () => {
+    it(`cacheable #1202, keyv #1496: the tier is in state "${state}": loads after the timeout, then at once`, async () => {
       const { caches, clock, links } = fleet<string>(1);
       const [cache] = caches as [Cache<string>];
       (links[0] as Link).state = state;
@@ -170,7 +170,7 @@ describe('invalidations that the tier has not acknowledged', () => {
     for (const one of caches) expect(await clock.runUntil(one.get('k29999'))).toBeUndefined();
   });
 
-  it('each of two round trips has the whole time limit', async () => {
+  it('each of two round trips has the whole timeout', async () => {
     const clock = virtualClock();
     const tier = memoryTier();
     let tells = true;

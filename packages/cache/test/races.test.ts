@@ -58,7 +58,7 @@ describe('an invalidation during a load', () => {
     expect(await clock.runUntil(between)).toBe('v3');
   });
 
-  it('FusionCache #628 (b, c): fences background refreshes and loads that outlived the soft timeout', async () => {
+  it('FusionCache #628 (b, c): discards background refreshes and loads that exceeded the soft timeout', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000, staleWhileRevalidateMs: 1_000 });
     const source = new Source(clock, 'v1', 500);
     await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }));

@@ -84,7 +84,7 @@ describe('decodeContent', () => {
   test.each([
     ['bytes that are not what they say', Buffer.from('plain'), ['gzip'], { kind: 'corrupt', encoding: 'gzip' }],
     ['half of it', zlib.gzipSync(LARGE).subarray(0, 5_000), ['gzip'], { kind: 'corrupt', encoding: 'gzip' }],
-    ['an encoding nobody asked for', SMALL, ['compress'], { kind: 'unknownEncoding', encoding: 'compress' }],
+    ['an encoding that was not requested', SMALL, ['compress'], { kind: 'unknownEncoding', encoding: 'compress' }],
     ['too many', SMALL, ['gzip', 'gzip', 'gzip'], { kind: 'tooManyEncodings', encoding: 'gzip, gzip, gzip' }],
   ])('rejects %s', async (_what, bytes, encodings, failure) => {
     const result = await decodeContent(bytes, encodings, LIMITS);

@@ -68,7 +68,7 @@ test.each([
   ['latin1', Uint8Array.of(0xe4), 'text/plain; charset=ISO-8859-1', 'ä'],
   ['quoted', Uint8Array.of(0xe4), 'text/plain; charset="iso-8859-1"', 'ä'],
   ['UTF-8 by default', Buffer.from('ä'), 'text/plain', 'ä'],
-  ['UTF-8 for a charset nobody knows', Buffer.from('ä'), 'text/plain; charset=klingon', 'ä'],
+  ['UTF-8 for an unknown charset', Buffer.from('ä'), 'text/plain; charset=klingon', 'ä'],
   ['bytes that are not UTF-8', Uint8Array.of(0xff), 'text/plain', '\ufffd'],
 ])('text() in %s', (_what, body, type, text) => expect(response(body, type).text()).toBe(text));
 

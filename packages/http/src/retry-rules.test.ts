@@ -95,7 +95,7 @@ describe('requests that must not be sent twice', () => {
   test.each([
     ['refused before anything was sent', network('ECONNREFUSED', 'connect'), true],
     ['reset after it was sent', network('ECONNRESET', 'request', false), false],
-    ['cut off in the answer', network('ECONNRESET', 'response', false), false],
+    ['cut off in the response', network('ECONNRESET', 'response', false), false],
     ['a certificate that is wrong', network('CERT_HAS_EXPIRED', 'connect', false), false],
     ['a 503', status(503), false],
     ['a timeout: it may have been done', failed(new TimeoutError('late', 1)), false],

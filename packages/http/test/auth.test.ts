@@ -157,7 +157,7 @@ describe('an auth hook', () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
-  test('that throws a Macadam error rejects with that error, retries it if retryable, and does not blame the server', async () => {
+  test('that throws a Macadam error rejects with that error, retries it if retryable, and does not count against the server', async () => {
     let asked = 0;
     const auth: HttpAuth = {
       authorize() {
@@ -173,13 +173,13 @@ describe('an auth hook', () => {
   });
 
   test.each<[string, Fault, Partial<HttpClientOptions>]>([
-    ['an answer of another server', respond(401, { text: 'of the token endpoint' }), {}],
+    ['a response of another server', respond(401, { text: 'of the token endpoint' }), {}],
     ['a failure of another server', respond(503), {}],
     ['another connection', resetBeforeHeaders(), {}],
     ['another connection, with requests that are shared', resetBeforeHeaders(), { dedupe: true }],
-    ['an answer of another server, with requests that are shared', respond(401), { dedupe: true }],
+    ['a response of another server, with shared requests', respond(401), { dedupe: true }],
   ])(
-    'that throws %s has it as cause, is no response to this call, and does not blame its server',
+    'that throws %s has it as cause, is no response to this call, and does not count against its server',
     async (_what, fault, options) => {
       const issuer = await startFaultServer();
       await issuer.setFaults([{ fault }]);

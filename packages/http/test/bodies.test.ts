@@ -222,7 +222,7 @@ describe('a stream of the caller', () => {
     expect(await failure(clientFor().put('/a', { body: used }))).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
   });
 
-  test('with chunks that are neither bytes nor text is rejected, and does not blame the server', async () => {
+  test('with chunks that are neither bytes nor text is rejected, and does not count against the server', async () => {
     const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
     for (const body of [Readable.from([{ a: 1 }]), () => Readable.from([{ a: 1 }])]) {
       const error = await failure(client.put('/a', { body }));
@@ -231,7 +231,7 @@ describe('a stream of the caller', () => {
     expect((await client.get('/a')).status).toBe(200);
   });
 
-  test('that is a response of another server and breaks off does not blame this server', async () => {
+  test('that is a truncated response of another server does not count against this server', async () => {
     const source = await startFaultServer({ faults: [{ fault: resetMidBody({ afterBytes: 1 }) }] });
     const other = noBackoffClient({ baseUrl: source.url, retry: false, circuitBreaker: false });
     const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });

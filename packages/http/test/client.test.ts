@@ -284,7 +284,7 @@ describe('a status outside 2xx', () => {
 
 describe('a network that fails', () => {
   const faults = [
-    ['a reset before the answer', resetBeforeHeaders(), 'ECONNRESET', 'request'],
+    ['a reset before the response', resetBeforeHeaders(), 'ECONNRESET', 'request'],
     ['a reset after the headers', resetAfterHeaders(), 'ECONNRESET', 'response'],
     ['a reset within the body', resetMidBody(), 'ECONNRESET', 'response'],
     ['a body that is shorter than it says', wrongContentLength({ declared: 9_999 }), 'UND_ERR_SOCKET', 'response'],

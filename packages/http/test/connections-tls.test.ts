@@ -63,7 +63,7 @@ describe('connections over HTTP/1.1 with TLS', () => {
     expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
   });
 
-  test('that have gone stale cost each call one repetition, also when several calls meet several of them', async () => {
+  test('that are stale cost each call one repetition, also when several calls use several of them', async () => {
     let held: (() => void)[] = [];
     let isStale = (_socket: Socket): boolean => false;
     const { client, sockets } = await served((end, socket) => {
@@ -220,7 +220,7 @@ describe('connections over HTTP/2', () => {
     await Promise.all(calls);
   });
 
-  test('queue each of many waiting calls once, not again for each call that goes first', async () => {
+  test('queue each of many waiting calls once, not again for each call that is sent first', async () => {
     const { client } = await http2Served(
       (stream) => stream.respond({ ':status': 204 }, { endStream: true }),
       { bulkhead: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000 },

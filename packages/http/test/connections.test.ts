@@ -295,7 +295,7 @@ describe('host names resolved with their TTL', () => {
   });
 });
 
-describe('tls, lookup and resolve functions of the caller that fail with anything', () => {
+describe('callbacks for tls, lookup and resolve that throw any value', () => {
   const values: [string, unknown][] = [
     ['text', 'down'],
     ['nothing', undefined],
@@ -451,7 +451,7 @@ describe('rejects wrong connection options', () => {
   });
 });
 
-describe('AC21: a keep-alive connection that had gone stale', () => {
+describe('AC21: a stale keep-alive connection', () => {
   async function staleAfterFirst(
     options: Partial<HttpClientOptions>,
   ): Promise<{ client: HttpClient; connections: () => number }> {

@@ -44,7 +44,7 @@ test('identical requests in flight are sent once, and each caller gets a respons
 });
 
 test.each(['post', 'put', 'delete'] as const)(
-  'who asks after %s has ended does not join who asked before',
+  'a call made after %s has ended does not join one made before',
   async (method) => {
     const clock = virtualClock();
     const dispatcher = scriptedDispatcher(

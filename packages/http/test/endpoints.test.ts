@@ -420,7 +420,7 @@ describe('endpoints that fail', () => {
     expect(count('us1.internal') + count('us2.internal')).toBe(0);
   });
 
-  test('a region comes back even if no call may be repeated', async () => {
+  test('a region recovers even if no call may be repeated', async () => {
     let down = true;
     const { client, count, clock, sent } = fleet((host) => (host === 'h0.internal' && down ? 0 : 200));
     const endpoints = hosts(2).map(({ url }, i) => ({ url, region: i === 0 ? 'eu' : 'us' }));

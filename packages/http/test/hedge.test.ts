@@ -26,7 +26,7 @@ async function warmUp({ clock, client }: ReturnType<typeof setUp>, calls = 40): 
 const good = Array.from({ length: 40 }, () => ({ status: 200 }));
 
 describe('a hedge', () => {
-  test('answers for a slow attempt, and both are in attempts', async () => {
+  test('responds in place of a slow attempt, and both are in attempts', async () => {
     const set = setUp([...good, {}, { status: 200, body: 'second' }]);
     await warmUp(set);
     const { clock, client, dispatcher } = set;
@@ -98,7 +98,7 @@ describe('a hedge', () => {
     expect(attempts).toMatchObject([{ status: 200, durationMs: 300 }, { errorCode: 'CERT_HAS_EXPIRED' }]);
   });
 
-  test('is not sent earlier than Retry-After asks', async () => {
+  test('is not sent before Retry-After has passed', async () => {
     const set = setUp([...good, { status: 429, headers: { 'retry-after': '2' } }, { status: 200 }]);
     await warmUp(set);
     const { attempts } = await set.clock.runUntil(set.client.get('/a'));
@@ -167,7 +167,7 @@ describe('a hedge', () => {
   });
 
   test.each<[string, Partial<HttpClientOptions>, string]>([
-    ['that would come too late', { hedge: { delayMs: 30_000 } }, 'hedge.delayMs'],
+    ['that would be sent too late', { hedge: { delayMs: 30_000 } }, 'hedge.delayMs'],
     ['too many of them', { hedge: { maxHedges: 6 } }, 'hedge.maxHedges'],
     ['with a budget of its own', { hedge: { budget: false } as never }, 'hedge.budget'],
     ['that is no object', { hedge: true as never }, 'hedge'],

@@ -74,7 +74,7 @@ test.each<[string, unknown]>([
   ['cache.store', { store: {} }],
   ['cache.maxEntries', { maxEntries: 5, store: { get() {}, set() {}, delete() {} } }],
   ['cache.ttlMs', { ttlMs: 5 }],
-])('refuses an invalid %s', (path, cache) => {
+])('rejects an invalid %s', (path, cache) => {
   const make = () => createHttpClient({ baseUrl: 'https://prices.example.com', cache: cache as HttpCacheOptions });
   expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }));
 });

@@ -65,7 +65,7 @@ describe('an HTTP/2 response that the server resets half-way', () => {
     expect(await failure((await other.client.fetch('/a')).text())).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
   });
 
-  test('is complete when all of it came before a reset with NO_ERROR: the server only wants no more of the request', async () => {
+  test('is complete if it ended before a reset with NO_ERROR, which only stops the upload', async () => {
     const { client, requests } = await clientOf((request) => {
       respond(request);
       request.reset(NGHTTP2_NO_ERROR);

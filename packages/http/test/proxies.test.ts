@@ -139,7 +139,7 @@ describe('an HTTP proxy', () => {
     expect(error).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', proxy: undefined });
   });
 
-  test('is sent http requests with their absolute URL, over one kept connection', async () => {
+  test('is sent http requests with their absolute URL, over one keep-alive connection', async () => {
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/b?c=1')).text()).toBe('forwarded for a.example:81');
@@ -476,7 +476,7 @@ describe('a proxy that never finishes the handshake', () => {
     await client.close();
   });
 
-  test('a tunnel in which the target does not start TLS fails by the same timeout, and the proxy is not blamed', async () => {
+  test('a tunnel in which the target does not start TLS fails by the same timeout, and is not reported as a failure of the proxy', async () => {
     const clock = virtualClock();
     let open: (socket: Socket) => void;
     const opened = new Promise<Socket>((resolve) => (open = resolve));
@@ -523,7 +523,7 @@ describe('a proxy that never finishes the handshake', () => {
     await closed(socket);
   });
 
-  test('a name that does not resolve in time is not blamed on the proxy', async () => {
+  test('a name that does not resolve in time is not reported as a failure of the proxy', async () => {
     const clock = virtualClock();
     let onLookup: () => void;
     const lookedUp = new Promise<void>((resolve) => (onLookup = resolve));

@@ -24,10 +24,13 @@ const faults: [what: string, fault: Fault][] = [
   ['an error status that is retried', respond(503, body)],
   ['a redirect with a token', respond(302, { headers: { location: 'https://x/?code=canary' } })],
   ['bytes that are not HTTP', garbage('canary canary\r\n\r\n')],
-  ['half an answer', resetMidBody({ afterBytes: 5 })],
+  ['a response that is cut off', resetMidBody({ afterBytes: 5 })],
   ['a body that is not JSON', respond(200, { headers: { 'content-type': 'application/json' }, text: 'canary canary' })],
-  ['a body that does not fit', respond(200, { json: { id: 'canary' } })],
-  ['an encoding that is not', respond(200, { headers: { 'content-encoding': 'gzip' }, text: 'canary' })],
+  ['a body that does not match the schema', respond(200, { json: { id: 'canary' } })],
+  [
+    'a body that does not match its encoding',
+    respond(200, { headers: { 'content-encoding': 'gzip' }, text: 'canary' }),
+  ],
 ];
 
 describe('no error shows a credential, a parameter, a query value, a header or a body', () => {

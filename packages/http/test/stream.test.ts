@@ -335,7 +335,7 @@ describe('in virtual time', () => {
     clock.assertNoTimers();
   });
 
-  test('a server that falls silent ends the body after idleTimeoutMs', async () => {
+  test('a server that stops sending ends the body after idleTimeoutMs', async () => {
     const { clock, wire, open, send } = byHand();
     const { body } = await open({ idleTimeoutMs: 1_000 });
     const reading = failure(all(body));
@@ -356,9 +356,9 @@ describe('in virtual time', () => {
   test.each<[string, Partial<HttpClientOptions>, object, object, number]>([
     ['10 s', {}, {}, {}, 10_000],
     ['60 s for events, which may be rare', {}, {}, EVENTS, 60_000],
-    ['what the client says', { streams: { idleTimeoutMs: 120_000 } }, {}, EVENTS, 120_000],
-    ['what the call says', { streams: { idleTimeoutMs: 120_000 } }, { idleTimeoutMs: 5_000 }, EVENTS, 5_000],
-  ])('a server may be silent for %s', async (_what, client, call, headers, limitMs) => {
+    ['the limit of the client', { streams: { idleTimeoutMs: 120_000 } }, {}, EVENTS, 120_000],
+    ['the limit of the call', { streams: { idleTimeoutMs: 120_000 } }, { idleTimeoutMs: 5_000 }, EVENTS, 5_000],
+  ])('a server may send nothing for %s', async (_what, client, call, headers, limitMs) => {
     const { clock, open, send } = byHand(client);
     const { body } = await open(call, headers);
     send(10);

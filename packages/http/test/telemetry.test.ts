@@ -453,7 +453,7 @@ describe('propagation', () => {
     expect(dispatcher.headersOf(0)).not.toHaveProperty('traceparent');
   });
 
-  test('uses the propagator that is registered, and sends baggage only when told to', async () => {
+  test('uses the propagator that is registered, and sends baggage only if configured', async () => {
     propagation.setGlobalPropagator({
       fields: () => ['x-trace', 'baggage'],
       extract: (from) => from,
@@ -520,7 +520,7 @@ describe('propagation', () => {
   test.each<[string, Partial<HttpClientOptions>]>([
     ['baggage', { baggage: true, peer: 'external' }],
     ['baggage', { baggage: 'yes' as never }],
-  ])('refuses a wrong %s', (path, options) => {
+  ])('rejects a wrong %s', (path, options) => {
     expect(() => clientFor(options)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
     );
@@ -544,7 +544,7 @@ describe('metrics', () => {
     ]);
   });
 
-  test('statistics are read when a collector asks; clients with the same name are summed', async () => {
+  test('statistics are read when metrics are collected; clients with the same name are summed', async () => {
     const dispatcher = scriptedDispatcher(
       { status: 503 },
       { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' },

@@ -44,7 +44,7 @@ describe('Retry-After', () => {
     ],
     ['milliseconds', { 'retry-after-ms': '2500' }, 2_500],
     ['the quota, where there is no more to go by', { ratelimit: '"default";r=0;t=6' }, 6_000],
-    ['its own words, which beat those of the quota', { 'retry-after': '7', 'ratelimit-reset': '1' }, 7_000],
+    ['Retry-After, which takes precedence over the quota', { 'retry-after': '7', 'ratelimit-reset': '1' }, 7_000],
   ])('D18: in %s is never cut short', async (_what, headers, waitMs) => {
     const { clock, dispatcher, client } = setUp([{ status: 503, headers }, { status: 200 }]);
     const { attempts } = await clock.runUntil(client.get('/a'));

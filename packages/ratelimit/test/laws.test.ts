@@ -174,7 +174,7 @@ describe('clocks of the memory store', () => {
   });
 });
 
-it('fastify-rate-limit #344: keys that come and go are decided independently', () => {
+it('fastify-rate-limit #344: keys that are added and removed are decided independently', () => {
   const step = fc.record({
     key: fc.nat(30),
     cost: fc.integer({ min: 1, max: 4 }),

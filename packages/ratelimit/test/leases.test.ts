@@ -133,7 +133,7 @@ describe('leases', () => {
     expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
   });
 
-  it('permits are never leased, nor is a limit that only watches', async () => {
+  it('neither permits nor a limit in shadow mode are leased', async () => {
     for (const limits of [
       [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), concurrency({ limit: 1_000 })],
       [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), slidingWindow({ limit: 5, periodMs: 1_000, enforce: 0 })],

@@ -60,9 +60,9 @@ describe('a key that was sliced out of a long header field', () => {
   const limits = [tokenBucket({ limit: 1, periodMs: 3_600_000 })];
 
   it.each([
-    ['asked for', (limiter: ReturnType<typeof createRateLimiter>, key: string) => void limiter.tryTake(key)],
+    ['requested', (limiter: ReturnType<typeof createRateLimiter>, key: string) => void limiter.tryTake(key)],
     ['blocked', async (limiter: ReturnType<typeof createRateLimiter>, key: string) => await limiter.block(key, 1_000)],
-  ])('does not keep the field in memory: %s', async (_, use) => {
+  ])('does not retain the field: %s', async (_, use) => {
     const limiter = createRateLimiter({ name: 'cut', limits, store: memoryStore() });
     const before = heapBytes();
     for (let i = 0; i < 2_000; i++) await use(limiter, field(i).slice(0, 20));

@@ -76,7 +76,7 @@ describe('take', () => {
     expect(await limiter.peek('a')).toMatchObject({ remaining: 5 });
   });
 
-  it('upstash #161: use 8 of 10, ask for 5 and be denied, ask for 2 and be allowed', async () => {
+  it('upstash #161: after 8 of 10, a request for 5 is denied and one for 2 is allowed', async () => {
     const limits = [
       tokenBucket({ limit: 10, periodMs: 1_000 }),
       fixedWindow({ limit: 10, periodMs: 1_000 }),
@@ -347,7 +347,7 @@ describe('takeAll', () => {
     await expect(takeAll([])).rejects.toMatchObject({ path: 'takeAll.claims' });
   });
 
-  it('in memory is atomic, and does not count what was not charged', async () => {
+  it('in memory is atomic, and does not count requests that were not charged', async () => {
     const clock = virtualClock();
     const make = (name: string, limit: number) =>
       createRateLimiter({ name, limits: [slidingLog({ limit, periodMs: 1_000 })], clock });
@@ -410,24 +410,24 @@ describe('shadow and enforce', () => {
     expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1 });
   });
 
-  it('shadow does not make wait wait, nor does a limit that only watches beside others', async () => {
+  it('wait() does not wait for a limit in shadow mode, alone or with others', async () => {
     const { limiter, clock } = bench({ shadow: true });
     await limiter.take('a', { cost: 10 });
     expect(await limiter.wait('a', { cost: 5, maxWaitMs: 0 })).toMatchObject({ allowed: true, wouldAllow: false });
     expect(clock.monotonic()).toBe(0);
     expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1, waiting: 0 });
-    const beside = bench({
+    const mixed = bench({
       limits: [
         tokenBucket({ limit: 10, periodMs: 1_000, name: 'old' }),
         tokenBucket({ limit: 10, periodMs: 60_000, name: 'new', enforce: 0 }),
       ],
     });
-    await beside.limiter.take('a', { cost: 10 });
-    expect(await beside.clock.runUntil(beside.limiter.wait('a', { cost: 5 }))).toMatchObject({
+    await mixed.limiter.take('a', { cost: 10 });
+    expect(await mixed.clock.runUntil(mixed.limiter.wait('a', { cost: 5 }))).toMatchObject({
       allowed: true,
       wouldAllow: false,
     });
-    expect(beside.clock.monotonic()).toBe(500);
+    expect(mixed.clock.monotonic()).toBe(500);
   });
 
   it('enforces for the given ratio of keys, always the same ones', async () => {

@@ -440,7 +440,7 @@ describe('tokens leased ahead', () => {
     await redis.close();
   });
 
-  it('refuses wrong options', () => {
+  it('rejects invalid options', () => {
     const client = { evalSha: async () => [], eval: async () => [] };
     for (const lease of [{ ttlMs: 5 }, { maxShare: 0.6 }, { share: 1 }]) {
       expect(() => redisStore(client, { lease } as never)).toThrow(

@@ -183,7 +183,7 @@ describe('setLimits in Redis', () => {
     { from: 'two lists', to: 'three windows' },
     { from: 'three windows', to: 'two lists' },
   ] as const)(
-    'requests under way are answered by the limits they were sent under: from $from to $to',
+    'requests in flight are decided by the limits under which they were sent: from $from to $to',
     async (change) => {
       const lists = {
         'a bucket': [tokenBucket({ limit: 10, periodMs: hour })],

@@ -248,7 +248,7 @@ describe('bulkhead', () => {
     { options: null, path: 'bulkhead' },
     { options: { order: 'random' }, path: 'bulkhead.order' },
     { options: { maxQueue: 5 }, path: 'bulkhead.maxQueue' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => bulkhead(options as never)).toThrow(expect.objectContaining({ path }));
   });
 

@@ -35,7 +35,7 @@ describe('a call', () => {
         throw new Error('again');
       },
     },
-  ])('ends when a thenable $name, and holds no place afterwards', async ({ then }) => {
+  ])('ends when a thenable $name, and holds no bulkhead slot afterwards', async ({ then }) => {
     const clock = virtualClock();
     const places = bulkhead({ maxConcurrent: 1, maxQueued: 1, clock });
     const limit = timeout({ timeoutMs: 10, clock });

@@ -81,7 +81,7 @@ describe('Keyed', () => {
     { options: { maxKeys: 1.5 }, path: 'things.maxKeys' },
     { options: { idleMs: 0 }, path: 'things.idleMs' },
     { options: { idleMs: Number.NaN }, path: 'things.idleMs' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => made(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
   });
 });

@@ -78,7 +78,7 @@ describe('paced', () => {
     clock.assertNoTimers();
   });
 
-  it('settles a turn that comes after the attempt was cancelled', async () => {
+  it('settles a turn that is granted after the attempt was cancelled', async () => {
     const clock = virtualClock();
     const settled: unknown[] = [];
     const deaf: Pacer = { acquire: () => clock.sleep(200).then(() => ({ settle: (one) => void settled.push(one) })) };
@@ -97,7 +97,7 @@ describe('paced', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no'))],
-  ] as const)('a pacer that %s fails the try, and the next one asks again', async (_how, refuse) => {
+  ] as const)('a pacer that %s fails the attempt, and the next attempt calls it again', async (_how, refuse) => {
     const clock = virtualClock();
     let asked = 0;
     const pacer: Pacer = { acquire: () => (++asked === 1 ? refuse() : { settle() {} }) };
@@ -113,8 +113,8 @@ describe('paced', () => {
   it.each([
     ['nothing', () => undefined],
     ['null', () => null],
-    ['what is no turn', () => ({})],
-    ['a promise of nothing', async () => undefined],
+    ['a value that is not a turn', () => ({})],
+    ['a promise of undefined', async () => undefined],
   ])('a pacer that returns %s fails the attempt, and leaves no turn open', async (_what, acquire) => {
     const clock = virtualClock();
     const policy = pipeline(

@@ -40,7 +40,7 @@ describe('routed', () => {
     expect(breakers.for('a').admits).toBe(true);
   });
 
-  it('moves on to another endpoint without the Retry-After of the first, and keeps that for going back', async () => {
+  it('moves to another endpoint without the Retry-After of the first, which applies when returning to it', async () => {
     const { clock, policy } = setUp();
     const untried = ['b'];
     const route = { next: () => undefined, movesOn: () => untried.pop() !== undefined };
@@ -69,7 +69,7 @@ describe('routed', () => {
   });
 
   it.each([
-    ['what is no policy', () => ({}), 'route.next()'],
+    ['a value that is not a policy', () => ({}), 'route.next()'],
     ['null', () => null, 'route.next()'],
     ['a policy with another clock', () => circuitBreakers().for('a'), 'route.next().clock'],
     ['a policy that repeats', (clock: ReturnType<typeof virtualClock>) => retry({ clock }), 'route.next()'],

@@ -62,7 +62,7 @@ describe('standardPipeline', () => {
       path: 'standardPipeline.bulkhead.maxConcurrent',
     },
     { name: 'a layer that is true', options: { retry: { retries: 3 } }, path: 'standardPipeline.retry.retries' },
-  ])('refuses $name', ({ options, path, allowed = /./ }) => {
+  ])('rejects $name', ({ options, path, allowed = /./ }) => {
     expect(() => standardPipeline(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
     expect(() => standardPipeline(options)).toThrow(allowed);
   });

@@ -111,7 +111,7 @@ describe('timeout', () => {
     { options: { timeoutMs: '5s' }, path: 'timeout.timeoutMs' },
     { options: { timeoutMs: 5, timeout: 5 }, path: 'timeout.timeout' },
     { options: null, path: 'timeout' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => timeout(options as never)).toThrow(expect.objectContaining({ path }));
   });
 });

@@ -45,7 +45,7 @@ async function made(run: () => Promise<void>): Promise<{ controllers: number; li
   return count;
 }
 
-it('1,000 successful calls create no AbortController and no listener, and one timer per time limit', async () => {
+it('1,000 successful calls create no AbortController and no listener, and one timer per timeout', async () => {
   const clock = countingClock();
   const guarded = standardPipeline({ clock });
   const count = await made(async () => {

@@ -12,7 +12,7 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-describe('a signal that outlives its calls gets no listener that stays', () => {
+describe('a signal that outlives its calls retains no listener', () => {
   it(
     'a million calls on one signal: a listener for each in flight at most, and a flat heap',
     { timeout: 120_000 },
@@ -55,7 +55,7 @@ describe('a signal that outlives its calls gets no listener that stays', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('with a single flight, which keeps no key either', async () => {
+  it('with a single flight, which retains no key either', async () => {
     const { signal } = new AbortController();
     const flights = singleFlight();
     for (let i = 0; i < 1_000; i++) {

@@ -80,7 +80,7 @@ describe('circuit breaker', () => {
     expect(breaker.stats()).toMatchObject({ successes: 0 });
   });
 
-  it('D5: opossum 10: what a bulkhead of our own refuses does not open the breaker around it', async () => {
+  it('D5: opossum 10: a rejection by a bulkhead does not open the breaker around it', async () => {
     const { clock, breaker } = breakerOf();
     const places = bulkhead({ maxConcurrent: 1, clock });
     void ended(breaker.execute(() => places.execute(hang)));
@@ -114,7 +114,7 @@ describe('circuit breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('AC3: opossum #385: failures that come in together open it once, and it half-opens on time', async () => {
+  it('AC3: opossum #385: simultaneous failures open it once, and it half-opens on time', async () => {
     const { clock, breaker, changes } = breakerOf({ trip: [consecutiveFailures({ count: 5 })] });
     await Promise.all(Array.from({ length: 6 }, () => ended(breaker.execute(down))));
     expect(changes).toEqual(['open']);
@@ -157,7 +157,7 @@ describe('circuit breaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('D9: cockatiel 4: surplus callers in half open are refused at once, they do not wait for a hung probe', async () => {
+  it('D9: cockatiel 4: excess calls in half open are rejected at once and do not wait for a hung probe', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     await clock.advance(1_000);
@@ -190,7 +190,7 @@ describe('circuit breaker', () => {
     expect(await Promise.all(calls.slice(1))).toMatchObject([{ state: 'halfOpen' }, { state: 'halfOpen' }]);
   });
 
-  it('D14: misina, ffetch: callers who leave do not count as failures', async () => {
+  it('D14: misina, ffetch: cancellations by callers do not count as failures', async () => {
     const { breaker } = breakerOf();
     for (let i = 0; i < 10; i++) {
       const controller = new AbortController();
@@ -212,7 +212,7 @@ describe('circuit breaker', () => {
 });
 
 describe('retry', () => {
-  it('AC8: cockatiel #107: an open circuit inside of a retry is not tried again', async () => {
+  it('AC8: cockatiel #107: the rejection of an open circuit inside a retry is not retried', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     const guarded = pipeline(retry({ clock, budget: false }), breaker);
@@ -235,7 +235,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('AC12: redux-toolkit #5409, p-timeout #42: when the wait ends by time, no listener of it is left', async () => {
+  it('AC12: redux-toolkit #5409, p-timeout #42: when a wait ends by timeout, it leaves no listener', async () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     const policy = retry({ clock, budget: false, maxAttempts: 20, backoff: constant({ delayMs: 10 }) });
@@ -270,7 +270,7 @@ describe('retry', () => {
     expect(at).toEqual([0, 45_000]);
   });
 
-  it('D17: ofetch 2 alpha, PR #621: each try has a signal of its own', async () => {
+  it('D17: ofetch 2 alpha, PR #621: each attempt has a signal of its own', async () => {
     const clock = virtualClock();
     const guarded = pipeline(
       retry({ clock, budget: false, maxAttempts: 4, backoff: constant({ delayMs: 0 }) }),
@@ -297,7 +297,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('D21: Effect withRateLimiter: throttled answers are retried a limited number of times', async () => {
+  it('D21: Effect withRateLimiter: throttled responses are retried a limited number of times', async () => {
     const clock = virtualClock();
     const fn = vi.fn(() => Promise.reject(Object.assign(new Error('429'), { retryAfterMs: 10 })));
     const error = await clock.runUntil(ended(retry({ clock }).execute(fn)));
@@ -305,7 +305,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(3);
   });
 
-  it('AC24: wojtekmach/req #473, vercel/fetch-retry #9: clients that failed together come back spread out', async () => {
+  it('AC24: wojtekmach/req #473, vercel/fetch-retry #9: clients that failed together retry at different times', async () => {
     const clock = virtualClock();
     const random = seededRandom(3);
     const second: number[] = [];
@@ -323,7 +323,7 @@ describe('retry', () => {
 });
 
 describe('budget', () => {
-  it('AC27: aws-sdk-rust #1234: the budget is really asked', async () => {
+  it('AC27: aws-sdk-rust #1234: the budget is consulted', async () => {
     const clock = virtualClock();
     const fn = vi.fn(down);
     const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
@@ -341,7 +341,7 @@ describe('budget', () => {
   it.each([
     { calls: 25, retries: 5 },
     { calls: 2, retries: 3 },
-  ])('AC44: envoy PR #9069: with $calls calls in flight $retries retries may be', ({ calls, retries }) => {
+  ])('AC44: envoy PR #9069: with $calls calls in flight, $retries retries are allowed', ({ calls, retries }) => {
     const budget = concurrentRetryBudget({ ratio: 0.2, minConcurrent: 3 });
     for (let i = 0; i < calls; i++) budget.callStarted(0);
     let granted = 0;
@@ -363,7 +363,7 @@ describe('signals', () => {
     expect(await queued).toBe('left');
   });
 
-  it('AC9: cockatiel #69, #81: 10,000 calls in a row on one signal leave no listener and warn of nothing', async () => {
+  it('AC9: cockatiel #69, #81: 10,000 calls in a row on one signal leave no listener and cause no warning', async () => {
     const clock = virtualClock();
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { signal } = new AbortController();

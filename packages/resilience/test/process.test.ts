@@ -10,7 +10,7 @@ test('AC30: undici #3975: a pending retry keeps the process alive, and nothing d
   expect(await runScript(script)).toBe('answered by try 3');
 });
 
-test('D7: opossum: what a failure costs does not grow with the calls in the window', async () => {
+test('D7: opossum: the cost of a failure does not grow with the calls in the window', async () => {
   let read = 0;
   const clock = virtualClock();
   const counting = Object.assign(virtualClock(), { monotonic: () => (read++, clock.monotonic()) });

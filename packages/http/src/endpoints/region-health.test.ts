@@ -33,7 +33,7 @@ test('failures before a silence of 10 s do not count', () => {
   expect(after(after(healthyRegion(0), failures(9), 1), failures(9), 10_000).kind).toBe('down');
 });
 
-test('a region comes back after 30 s and five good probes in a row', () => {
+test('a region recovers after 30 s and five good probes in a row', () => {
   const down = after(healthyRegion(0), failures(10), 0);
   expect(mayProbe(down, 29_999)).toBe(false);
   expect(after(down, successes(50), 29_999)).toBe(down);

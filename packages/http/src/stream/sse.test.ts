@@ -52,7 +52,7 @@ test.each<[string, string, Partial<ServerSentEvent>[]]>([
     [message('a', { retryMs: 250 }), message('b', { retryMs: 250 })],
   ],
   ['retry, within what a timer holds', 'retry: 99999999999\ndata: a\n\n', [message('a', { retryMs: 2_147_483_647 })]],
-  ['a field nobody knows', 'foo: bar\ndata: a\n\n', [message('a')]],
+  ['an unknown field', 'foo: bar\ndata: a\n\n', [message('a')]],
   ['a byte order mark', '\ufeffdata: a\n\n', [message('a')]],
   ['an event that breaks off is dropped', 'data: a\n\ndata: b\n', [message('a')]],
   ['a line that breaks off is dropped', 'data: a\n\ndata: b', [message('a')]],

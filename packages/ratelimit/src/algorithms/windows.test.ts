@@ -83,7 +83,7 @@ describe('slidingWindow', () => {
     expect(limit.step(next, 1e9, 5).decision.allowed).toBe(true);
   });
 
-  it('refunds the cell that the tokens came from, else the oldest', () => {
+  it('refunds the cell from which the tokens were taken, else the oldest', () => {
     const limit = slidingWindow({ limit: 4, periodMs: 1_000 });
     const state = new Array<number>(limit.width).fill(0);
     limit.commit(state, 0, 50, 2, 0);

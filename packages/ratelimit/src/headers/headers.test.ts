@@ -71,7 +71,7 @@ describe('rateLimitHeaders', () => {
     expect(headers).toMatchObject({ RateLimit: '"minute";r=0;t=999999999999999', 'Retry-After': '999999999999999' });
   });
 
-  it('refuses wrong options', async () => {
+  it('rejects invalid options', async () => {
     const decision = await limiterOf(concurrency({ limit: 1 })).take('a');
     const refused = expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' });
     expect(() => rateLimitHeaders(decision, { legacy: 'draft5' as never })).toThrow(refused);

@@ -60,7 +60,7 @@ describe('createOutboundLimiter', () => {
       { status: 429, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '3' } },
       3_000,
     ],
-    ['503 without a word', { status: 503, headers: {} }, 0],
+    ['503 without header fields', { status: 503, headers: {} }, 0],
     ['200', OK, 0],
     ['a wait of a year', { status: 429, headers: { 'retry-after': '31536000' } }, 600_000],
     ['hostile fields', { status: 429, headers: { 'retry-after': 'NaN', ratelimit: '"a;r=-1;t=1e999' } }, 0],

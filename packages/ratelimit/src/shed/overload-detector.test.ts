@@ -29,7 +29,7 @@ describe('OverloadDetector', () => {
     detector.close();
   });
 
-  it('keeps the latest sign of overload while admission recovers', () => {
+  it('reports the latest signal of overload while admission recovers', () => {
     const detector = detectorOf({ overloadedAboveMs: 20 });
     detector.recordWait(30);
     expect(detector.isOverloaded(false)).toBe(true);

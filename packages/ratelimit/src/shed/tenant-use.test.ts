@@ -27,7 +27,7 @@ describe('TenantUse', () => {
 });
 
 describe('levels', () => {
-  it('tenants above their share come after others of their priority, and before the next priority', () => {
+  it('tenants above their share are served after others of their priority, and before the next priority', () => {
     const levels = Array.from({ length: 500 }, (_, i) => levelOf('normal', `t${i}`, 0));
     const worst = Array.from({ length: 500 }, (_, i) => levelOf('normal', `t${i}`, 0, 1));
     expect(Math.max(...levels)).toBeLessThan(3 * 128);

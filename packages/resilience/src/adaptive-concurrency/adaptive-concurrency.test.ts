@@ -51,7 +51,7 @@ describe('adaptiveConcurrency', () => {
     { options: { min: 0 }, path: 'adaptiveConcurrency.min' },
     { options: { min: 10, max: 5 }, path: 'adaptiveConcurrency.max' },
     { options: { limit: 5 }, path: 'adaptiveConcurrency.limit' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => adaptiveConcurrency(options as never)).toThrow(expect.objectContaining({ path }));
   });
 });

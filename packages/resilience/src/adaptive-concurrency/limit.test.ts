@@ -68,7 +68,7 @@ describe('gradient2, as Netflix publishes it', () => {
     expect(gradient2({ ...steady, limit }, at, { min: 4, max: 200 }).limit).toBe(next);
   });
 
-  it('stays a number within its bounds, whatever is measured', () => {
+  it('stays within its bounds, whatever is measured', () => {
     const one = fc.record({
       durationMs: fc.double({ min: 0.1, max: 1e6, noNaN: true }),
       inFlight: fc.nat({ max: 300 }),

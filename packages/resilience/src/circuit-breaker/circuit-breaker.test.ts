@@ -288,7 +288,7 @@ describe('circuitBreaker', () => {
     ]);
   });
 
-  it('warns only of what a listener throws, also of values that are no errors', async () => {
+  it('warns only of values that a listener throws, also if they are not errors', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const silent = circuitBreaker({ trip: [consecutiveFailures({ count: 1 })] });
     await failTimes(silent, 1);
@@ -362,7 +362,7 @@ describe('circuitBreaker', () => {
     await expect(breaker.execute(() => 1)).rejects.toMatchObject({ retryAfterMs: 5_000 });
   });
 
-  it('starts counting anew after it has closed', async () => {
+  it('starts counting from zero after it has closed', async () => {
     const { clock, breaker } = made({ trip: [failureRate({ windowCalls: 4, minimumCalls: 4 })] });
     await failTimes(breaker, 4);
     await clock.advance(5_000);
@@ -438,7 +438,7 @@ describe('circuitBreaker', () => {
     { options: { probeLeaseMs: 0 }, path: 'circuitBreaker.probeLeaseMs' },
     { options: { classify: 'all' }, path: 'circuitBreaker.classify' },
     { options: { threshold: 5 }, path: 'circuitBreaker.threshold' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => circuitBreaker(options as never)).toThrow(expect.objectContaining({ path }));
   });
 });

@@ -66,7 +66,7 @@ describe('circuitBreakers', () => {
     { options: { maxKeys: 0 }, path: 'circuitBreakers.maxKeys' },
     { options: { idleMs: 0 }, path: 'circuitBreakers.idleMs' },
     { options: { openMs: -1 }, path: 'circuitBreakers.openMs' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => circuitBreakers(options as never)).toThrow(expect.objectContaining({ path }));
   });
 });

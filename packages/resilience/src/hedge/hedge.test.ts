@@ -127,7 +127,7 @@ describe('hedge', () => {
     expect(sent).toBeLessThanOrEqual(1_050 + 1);
   });
 
-  it('failsafe-go #141: a budget that refuses the hedge never fails the call', async () => {
+  it('failsafe-go #141: a budget that denies the hedge never fails the call', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
     const policy = hedge({ delayMs: 50, maxExtraLoad: 1, budget, clock });
@@ -143,7 +143,7 @@ describe('hedge', () => {
     expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 0, successes: 10, neutral: 10 });
   });
 
-  it('a circuit that refuses the hedge never fails the call', async () => {
+  it('a circuit that rejects the hedge never fails the call', async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ clock });
     const guarded = pipeline(hedge({ delayMs: 50, maxExtraLoad: 1, clock }), breaker);
@@ -271,7 +271,7 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
-  it('does not ask the shared budget when maxExtraLoad is used up', async () => {
+  it('does not consult the shared budget when maxExtraLoad is exhausted', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 1, clock });
     const policy = hedge({ delayMs: 50, maxExtraLoad: 0.05, budget, clock });
@@ -344,7 +344,7 @@ describe('hedge', () => {
     { options: { isFatal: true }, path: 'hedge.isFatal' },
     { options: { budget: null }, path: 'hedge.budget' },
     { options: { budget: 0.2 }, path: 'hedge.budget' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => hedge(options as never)).toThrow(expect.objectContaining({ path }));
   });
 

@@ -98,7 +98,7 @@ describe('retry', () => {
     { name: 'a string', error: 'down', tries: 3 },
     { name: 'null', error: null, tries: 3 },
     { name: 'an object that cannot be a string', error: Object.create(null) as unknown, tries: 3 },
-  ])('tries $tries times on $name, and keeps its identity', async ({ error, tries }) => {
+  ])('makes $tries attempts on $name, and preserves its identity', async ({ error, tries }) => {
     const clock = virtualClock();
     const task = failing(clock, [error, error, error]);
     const outcome = await outcomeOf(clock, retry({ ...without, clock }).execute(task.fn));
@@ -173,7 +173,7 @@ describe('retry', () => {
     expect(task.startedAt).toEqual([0]);
   });
 
-  it('gives up without waiting when the budget refuses', async () => {
+  it('gives up without waiting when the budget denies the retry', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0.1, clock });
     const policy = retry({ clock, budget, backoff: constant({ delayMs: 100 }) });
@@ -192,7 +192,7 @@ describe('retry', () => {
     { options: { throttledBaseMs: -1 }, path: 'retry.throttledBaseMs' },
     { options: { maxRetryAfterMs: Number.NaN }, path: 'retry.maxRetryAfterMs' },
     { options: { retries: 3 }, path: 'retry.retries' },
-  ])('refuses $options', ({ options, path }) => {
+  ])('rejects $options', ({ options, path }) => {
     expect(() => retry(options as never)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
   });
 });
