@@ -12,8 +12,8 @@ import type { HttpClient, HttpClientOptions, TlsOptions } from '../src/index.ts'
 import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { createConnector } from '../src/transport/connector.ts';
-import { failure } from './client-helpers.ts';
-import { ca, cleanUp, clientFor, closeAll, listening, pem, nextTurn, serverTls } from './loopback.ts';
+import { failure, noBackoffClient } from './client-helpers.ts';
+import { ca, cleanUp, closeAll, listening, pem, nextTurn, serverTls } from './loopback.ts';
 
 afterEach(closeAll);
 
@@ -31,7 +31,7 @@ async function served(
   const server = createHttpsServer(serverTls, (request, response) => handle(() => response.end(), request.socket));
   server.on('secureConnection', (socket: Socket) => sockets.push(socket));
   const port = await listening(server);
-  return { client: clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options }), sockets };
+  return { client: noBackoffClient({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options }), sockets };
 }
 
 /** An HTTP/2 server, and a client of it. */
@@ -51,7 +51,7 @@ async function http2Served(
     onStream(stream);
   });
   const port = await listening(server);
-  const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options });
+  const client = noBackoffClient({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options });
   return { client, sessions: () => sessions };
 }
 
@@ -90,7 +90,7 @@ test('calls that wait for one connection all fail as soon as it fails, not one a
   let connections = 0;
   const port = await listening(createTcpServer(() => connections++));
   const limits = { connectTimeoutMs: 300, attemptTimeoutMs: 1_000, retry: false, circuitBreaker: false } as const;
-  const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, clock, ...limits });
+  const client = noBackoffClient({ baseUrl: `https://localhost:${port}`, tls: { ca }, clock, ...limits });
   const calls = Array.from({ length: 5 }, () => failure(client.get('/')));
   await waitFor(() => expect(connections).toBe(1));
   await clock.advance(300);
@@ -131,7 +131,7 @@ test('calls cancelled while the first connection is connecting open no connectio
   let connections = 0;
   const server = createHttpsServer(serverTls, (_, response) => response.end());
   server.on('connection', () => connections++);
-  const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+  const client = noBackoffClient({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
   const first = client.get('/');
   const abort = new AbortController();
   const { signal } = abort;
@@ -163,7 +163,7 @@ describe('a TLS connection that could not be made', () => {
       for (const socket of [client, onward]) socket.on('error', () => {});
     });
     for (const through of [false, `http://127.0.0.1:${await listening(proxy)}`] as const) {
-      const client = clientFor({
+      const client = noBackoffClient({
         baseUrl: `https://localhost:${port}`,
         tls: tls as TlsOptions,
         proxy: through,
@@ -251,7 +251,7 @@ test('connections to other origins, where redirects lead, have the same maximum 
     [`http://127.0.0.1:${proxyPort}`, proxied],
   ] as const) {
     const clock = virtualClock();
-    const client = clientFor({
+    const client = noBackoffClient({
       baseUrl: `http://127.0.0.1:${homePort}`,
       proxy: option,
       redirects: { crossOrigin: true },

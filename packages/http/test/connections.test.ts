@@ -9,8 +9,8 @@ import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } fr
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { failure } from './client-helpers.ts';
-import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, nextTurn, serverTls } from './loopback.ts';
+import { failure, noBackoffClient } from './client-helpers.ts';
+import { ca, cleanUp, closeAll, httpsServer, listening, pem, nextTurn, serverTls } from './loopback.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { createTransport } from '../src/transport/transport.ts';
 
@@ -21,7 +21,7 @@ const expired = { cert: pem('expired'), key: pem('expired.key') };
 describe('certificates', () => {
   test('a private certificate authority is trusted when tls.ca names it', async () => {
     const { url } = await httpsServer();
-    expect((await clientFor({ baseUrl: url, tls: { ca } }).get('/a')).status).toBe(200);
+    expect((await noBackoffClient({ baseUrl: url, tls: { ca } }).get('/a')).status).toBe(200);
   });
 
   test.each<[string, ServerOptions, HttpClientOptions['tls'], string]>([
@@ -33,7 +33,7 @@ describe('certificates', () => {
     'a server certificate %s fails the call with its own error code, without a retry',
     async (_what, options, tls, errorCode) => {
       const { url, requests } = await httpsServer(options);
-      const error = await failure(clientFor({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
+      const error = await failure(noBackoffClient({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
       expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode, phase: 'connect', retryable: false });
       expect(error).toMatchObject({ attempts: { length: 1 } });
       expect(requests).toHaveLength(0);
@@ -47,16 +47,16 @@ describe('certificates', () => {
     'a missing client certificate fails the call over %s with the alert as its code, without a retry',
     async (maxVersion, errorCode, phase) => {
       const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca, maxVersion });
-      const error = await failure(clientFor({ baseUrl: url, tls: { ca } }).get('/a'));
+      const error = await failure(noBackoffClient({ baseUrl: url, tls: { ca } }).get('/a'));
       expect(error).toMatchObject({ errorCode: expect.stringMatching(errorCode), phase, attempts: { length: 1 } });
     },
   );
 
   test('tls.servername is the name that the certificate must match', async () => {
     const { url } = await httpsServer({ cert: pem('elsewhere'), key: pem('elsewhere.key') });
-    expect((await clientFor({ baseUrl: url, tls: { ca, servername: 'elsewhere.example' } }).get('/a')).status).toBe(
-      200,
-    );
+    expect(
+      (await noBackoffClient({ baseUrl: url, tls: { ca, servername: 'elsewhere.example' } }).get('/a')).status,
+    ).toBe(200);
   });
 
   test('mutual TLS: a new connection uses the client certificate that tls() returns at that time', async () => {
@@ -64,7 +64,7 @@ describe('certificates', () => {
     let name = 'client-1';
     const clock = virtualClock();
     const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
-    const client = clientFor({ baseUrl: url, tls, clock, dns: { maxConnectionAgeMs: 60_000 } });
+    const client = noBackoffClient({ baseUrl: url, tls, clock, dns: { maxConnectionAgeMs: 60_000 } });
     expect((await client.get('/a')).data).toEqual({ peer: 'client-1' });
     name = 'client-2';
     await nextTurn();
@@ -78,7 +78,7 @@ describe('certificates', () => {
     const tls = (): never => {
       throw new Error('cannot read the certificate');
     };
-    const error = await failure(clientFor({ baseUrl: url, tls, retry: false }).get('/a'));
+    const error = await failure(noBackoffClient({ baseUrl: url, tls, retry: false }).get('/a'));
     expect(error).toMatchObject({
       code: 'MAC_HTTP_NETWORK',
       phase: 'connect',
@@ -107,7 +107,7 @@ test.each(['GET', 'POST'])(
         };
       }),
     );
-    const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca } });
+    const client = noBackoffClient({ baseUrl: `https://localhost:${port}`, tls: { ca } });
     const error = await failure(client.request(method, '/a'));
     expect(error).toMatchObject({ errorCode: expect.stringMatching(/^ERR_SSL_/), attempts: { length: 1 } });
   },
@@ -121,7 +121,7 @@ describe('AC38: undici #2019: ssrf', () => {
     'http://0x7f000001:9',
     'http://localhost:9',
   ])('%s is blocked before a socket is opened', async (baseUrl) => {
-    const client = clientFor({ baseUrl, ssrf: 'block-private' });
+    const client = noBackoffClient({ baseUrl, ssrf: 'block-private' });
     const error = await failure(client.get('/a'));
     expect(error).toBeInstanceOf(HttpSsrfError);
     expect(error).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', retryable: false, attempts: { length: 1 } });
@@ -134,8 +134,8 @@ describe('AC38: undici #2019: ssrf', () => {
     const lookup: LookupFunction = (_hostname, _options, callback) =>
       callback(null, [{ address: '127.0.0.1', family: 4 }]);
     const baseUrl = `http://rebound.example:${upstream.port}`;
-    expect((await clientFor({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
-    const guarded = clientFor({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
+    expect((await noBackoffClient({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
+    const guarded = noBackoffClient({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
     expect(await failure(guarded.get('/a'))).toMatchObject({ hostname: 'rebound.example', address: '127.0.0.1' });
     expect(upstream.requests).toHaveLength(1);
   });
@@ -166,7 +166,9 @@ describe('host names', () => {
       ((_h, _o, callback) => callback(null, 'no address', 4)) as LookupFunction,
       ((_h, _o, callback) => callback(Object.assign(new Error('none'), { code: 'ENODATA' }), [])) as LookupFunction,
     ]) {
-      const error = await failure(clientFor({ baseUrl: 'http://a.example', dns: { lookup }, retry: false }).get('/a'));
+      const error = await failure(
+        noBackoffClient({ baseUrl: 'http://a.example', dns: { lookup }, retry: false }).get('/a'),
+      );
       expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
       expect((error as { errorCode: string }).errorCode).toMatch(/^E/);
     }
@@ -176,8 +178,8 @@ describe('host names', () => {
     const { url } = await startFaultServer().then((server) => (cleanUp.push(() => server.close()), server));
     const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, '127.0.0.1', 4);
     const baseUrl = url.replace('127.0.0.1', 'a.example');
-    expect((await clientFor({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
-    const guarded = clientFor({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
+    expect((await noBackoffClient({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
+    const guarded = noBackoffClient({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
     expect(await failure(guarded.get('/a'))).toBeInstanceOf(HttpSsrfError);
   });
 
@@ -195,7 +197,7 @@ describe('host names', () => {
     let address = '127.0.0.1';
     const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, [{ address, family: 4 }]);
     const clock = virtualClock();
-    const client = clientFor({
+    const client = noBackoffClient({
       baseUrl: `http://a.example:${port}`,
       dns: { lookup, maxConnectionAgeMs: 1_000 },
       clock,
@@ -240,7 +242,7 @@ describe('host names resolved with their TTL', () => {
       return [{ address, ttlMs: 5_000 }];
     };
     const clock = virtualClock();
-    const client = clientFor({ baseUrl: `http://a.example:${port}`, dns: { resolve }, clock });
+    const client = noBackoffClient({ baseUrl: `http://a.example:${port}`, dns: { resolve }, clock });
     await client.get('/1');
     address = '127.0.0.2';
     await nextTurn();
@@ -266,7 +268,7 @@ describe('host names resolved with their TTL', () => {
     };
     const clock = virtualClock();
     const dns = { resolve, maxConnectionAgeMs: 60_000 };
-    const client = clientFor({ baseUrl: `http://a.example:${port}`, dns, clock, retry: false });
+    const client = noBackoffClient({ baseUrl: `http://a.example:${port}`, dns, clock, retry: false });
     await client.get('/1');
     await nextTurn();
     fails = true;
@@ -283,13 +285,13 @@ describe('host names resolved with their TTL', () => {
 
   test('are checked by ssrf like any other address', async () => {
     const resolve = async () => [{ address: '10.0.0.1', ttlMs: 5_000 }];
-    const client = clientFor({ baseUrl: 'http://a.example', dns: { resolve }, ssrf: 'block-private' });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', dns: { resolve }, ssrf: 'block-private' });
     expect(await failure(client.get('/'))).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', address: '10.0.0.1' });
   });
 
   test('come from the operating system when DNS does not know them', async () => {
     const { port, called } = await twoServers();
-    const client = clientFor({ baseUrl: `http://localhost:${port}`, dns: { resolve: 'dns' } });
+    const client = noBackoffClient({ baseUrl: `http://localhost:${port}`, dns: { resolve: 'dns' } });
     expect((await client.get('/1')).status).toBe(200);
     expect(called).toEqual(['127.0.0.1']);
   });
@@ -334,7 +336,13 @@ describe('callbacks for tls, lookup and resolve that throw any value', () => {
     for (const options of optionSets) {
       invocations = 0;
       const baseUrl = 'https://a.example';
-      const client = clientFor({ baseUrl, retry: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000, ...options });
+      const client = noBackoffClient({
+        baseUrl,
+        retry: false,
+        timeoutMs: 60_000,
+        attemptTimeoutMs: 60_000,
+        ...options,
+      });
       const error = await failure(client.get('/a'));
       expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect', errorCode: expect.any(String) });
       await client.close();
@@ -366,7 +374,7 @@ describe('AC22: HTTP/2', () => {
 
   test('is used when the server offers it, with many calls on one connection', async () => {
     const { url, sessions } = await http2Server(answer);
-    const client = clientFor({ baseUrl: url, tls: { ca } });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca } });
     const responses = await Promise.all(Array.from({ length: 10 }, () => client.get('/a')));
     expect(responses.map(({ data }) => data)).toEqual(Array.from({ length: 10 }, () => ({ http: 2 })));
     expect(sessions()).toBe(1);
@@ -378,7 +386,7 @@ describe('AC22: HTTP/2', () => {
       const { url } = await http2Server((stream, count) =>
         count === 1 ? stream.close(constants.NGHTTP2_REFUSED_STREAM) : answer(stream),
       );
-      const client = clientFor({ baseUrl: url, tls: { ca }, retry: false });
+      const client = noBackoffClient({ baseUrl: url, tls: { ca }, retry: false });
       expect((await client.request(method, '/a')).data).toEqual({ http: 2 });
     },
   );
@@ -388,7 +396,7 @@ describe('AC22: HTTP/2', () => {
       answer(stream);
       if (count === 1) stream.session?.goaway();
     });
-    const client = clientFor({ baseUrl: url, tls: { ca } });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca } });
     await client.get('/a');
     await nextTurn();
     expect((await client.get('/a')).data).toEqual({ http: 2 });
@@ -402,7 +410,7 @@ describe('AC22: HTTP/2', () => {
       setTimeout(() => stream.session?.destroy(), 2);
     });
     const limits = { timeoutMs: 200, attemptTimeoutMs: 200, retry: false, circuitBreaker: false } as const;
-    const client = clientFor({ baseUrl: url, tls: { ca }, ...limits });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca }, ...limits });
     const uncaught: unknown[] = [];
     const onUncaught = (error: unknown): void => void uncaught.push(error);
     process.on('uncaughtExceptionMonitor', onUncaught);
@@ -457,7 +465,7 @@ describe('AC21: a stale keep-alive connection', () => {
   ): Promise<{ client: HttpClient; connections: () => number }> {
     const upstream = await startFaultServer({ faults: [{ fault: closeKeepAlive(), when: { requests: [2, 2] } }] });
     cleanUp.push(() => upstream.close());
-    const client = clientFor({ baseUrl: upstream.url, ...options });
+    const client = noBackoffClient({ baseUrl: upstream.url, ...options });
     await client.get('/first');
     await nextTurn();
     return { client, connections: () => upstream.stats().connections };
@@ -490,7 +498,7 @@ describe('AC21: a stale keep-alive connection', () => {
         if (++count === 2) response.socket?.destroy();
         else response.end();
       });
-      const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+      const client = noBackoffClient({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
       await client.get('/a');
       await nextTurn();
       await client.get('/a');
@@ -506,7 +514,7 @@ describe('AC21: a stale keep-alive connection', () => {
         if (++count === 1) response.socket?.destroy();
         else response.end();
       });
-      const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+      const client = noBackoffClient({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
       await client.get('/a');
       expect(client.stats().policies['retry']).toMatchObject({ transparent: 0, retries: 1 });
     },
@@ -515,7 +523,7 @@ describe('AC21: a stale keep-alive connection', () => {
   test('is not assumed for a fresh connection that is reset, which is an ordinary failure', async () => {
     const upstream = await startFaultServer({ faults: [{ fault: resetBeforeHeaders(), when: { requests: [1, 1] } }] });
     cleanUp.push(() => upstream.close());
-    const client = clientFor({ baseUrl: upstream.url });
+    const client = noBackoffClient({ baseUrl: upstream.url });
     await client.get('/a');
     expect(client.stats().policies['retry']).toMatchObject({ transparent: 0, retries: 1 });
   });

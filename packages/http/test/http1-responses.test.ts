@@ -1,8 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClient, HttpClientOptions } from '../src/index.ts';
-import { failure } from './client-helpers.ts';
-import { clientFor, closeAll, listening } from './loopback.ts';
+import { failure, noBackoffClient } from './client-helpers.ts';
+import { closeAll, listening } from './loopback.ts';
 
 afterEach(closeAll);
 
@@ -30,7 +30,7 @@ async function served(
       }
     });
   });
-  const client = clientFor({
+  const client = noBackoffClient({
     baseUrl: `http://127.0.0.1:${await listening(server)}`,
     retry: false,
     circuitBreaker: false,

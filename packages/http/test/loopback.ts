@@ -4,8 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { constant } from '@macadam/resilience';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { closeClients } from './client-helpers.ts';
 
 /** A certificate or key of the tests. */
 export const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
@@ -17,9 +16,10 @@ export const serverTls: { readonly cert: Buffer; readonly key: Buffer } = {
 
 /** Functions that {@link closeAll} calls in reverse order. */
 export const cleanUp: (() => unknown)[] = [];
-/** Closes everything that a test has opened. */
+/** Closes everything that a test has opened, its clients included. */
 export async function closeAll(): Promise<void> {
   for (const close of cleanUp.splice(0).reverse()) await close();
+  await closeClients();
 }
 
 /** Starts `server`, which {@link closeAll} closes with all its sockets; resolves to its port. */
@@ -46,13 +46,6 @@ export async function httpsServer(
   });
   const port = await listening(server);
   return { url: `https://localhost:${port}`, port, requests };
-}
-
-/** A client that by default does not wait between attempts. {@link closeAll} closes it. */
-export function clientFor(options: HttpClientOptions): HttpClient {
-  const client = createHttpClient({ retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 }, ...options });
-  cleanUp.push(() => client.close());
-  return client;
 }
 
 /** Resolves in the next turn of the event loop: undici reuses a connection one turn after its last response. */

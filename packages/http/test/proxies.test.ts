@@ -6,8 +6,8 @@ import { inspect } from 'node:util';
 import { startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClientOptions, HttpNetworkError, HttpResponse } from '../src/index.ts';
-import { failure } from './client-helpers.ts';
-import { ca, cleanUp, clientFor, closeAll, httpsServer, listening, pem, nextTurn } from './loopback.ts';
+import { failure, noBackoffClient } from './client-helpers.ts';
+import { ca, cleanUp, closeAll, httpsServer, listening, pem, nextTurn } from './loopback.ts';
 
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -127,21 +127,21 @@ describe('an HTTP proxy', () => {
   test('opens a tunnel for https, and the certificate of the target is verified', async () => {
     const { url, port } = await httpsServer();
     const proxy = await httpProxy();
-    const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@${proxy.host}` });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/a')).status).toBe(200);
     expect(proxy.requested).toEqual([`CONNECT localhost:${port}`]);
     expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
     expect(client.describe()).toContain(`through tunnels of the proxy ${proxy.host}`);
     expect(client.stats().connections).toMatchObject({ connected: 1 });
     expect(inspect([client.describe(), client.stats(), client], { depth: 20 })).not.toContain('canary');
-    const distrusting = clientFor({ baseUrl: url, proxy: `http://${proxy.host}` });
+    const distrusting = noBackoffClient({ baseUrl: url, proxy: `http://${proxy.host}` });
     const error = await failure(distrusting.get('/a'));
     expect(error).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', proxy: undefined });
   });
 
   test('is sent http requests with their absolute URL, over one keep-alive connection', async () => {
     const proxy = await httpProxy();
-    const client = clientFor({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
+    const client = noBackoffClient({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/b?c=1')).text()).toBe('forwarded for a.example:81');
     expect((await client.post('/d', { json: { e: 1 } })).status).toBe(200);
     expect(proxy.requested).toEqual(['GET http://a.example:81/b?c=1', 'POST http://a.example:81/d']);
@@ -154,7 +154,7 @@ describe('an HTTP proxy', () => {
     const { url, requests } = await httpsServer();
     const proxy = await httpProxy();
     for (const baseUrl of [url, 'http://a.example']) {
-      const client = clientFor({ baseUrl, tls: { ca }, proxy: `http://${proxy.host}` });
+      const client = noBackoffClient({ baseUrl, tls: { ca }, proxy: `http://${proxy.host}` });
       const error = await failure(client.get('/a', { headers: { 'Proxy-Authorization': 'canary' } }));
       expect(error).toMatchObject({ errorCode: 'UND_ERR_INVALID_ARG', attempts: { length: 1 } });
       expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
@@ -164,7 +164,7 @@ describe('an HTTP proxy', () => {
 
   test('is sent the host header of the caller, once', async () => {
     const proxy = await httpProxy();
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${proxy.host}` });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', proxy: `http://${proxy.host}` });
     const response = await client.get('/a', { headers: { host: 'b.example' } });
     expect(response.text()).toBe('forwarded for b.example');
     expect(proxy.requested).toEqual(['GET http://a.example/a']);
@@ -174,11 +174,11 @@ describe('an HTTP proxy', () => {
     const { url } = await httpsServer();
     const proxy = await httpProxy({ encrypted: 'server' });
     const own = { tls: { ca }, proxy: `https://localhost:${proxy.port}` };
-    expect((await clientFor({ baseUrl: url, ...own }).get('/a')).status).toBe(200);
-    expect((await clientFor({ baseUrl: 'http://a.example', ...own }).get('/a')).status).toBe(200);
+    expect((await noBackoffClient({ baseUrl: url, ...own }).get('/a')).status).toBe(200);
+    expect((await noBackoffClient({ baseUrl: 'http://a.example', ...own }).get('/a')).status).toBe(200);
     const other = await httpProxy({ encrypted: 'elsewhere' });
     for (const baseUrl of ['https://a.example', 'http://a.example']) {
-      const client = clientFor({ baseUrl, tls: { ca }, proxy: `https://localhost:${other.port}` });
+      const client = noBackoffClient({ baseUrl, tls: { ca }, proxy: `https://localhost:${other.port}` });
       const error = await failure(client.get('/a'));
       expect(error).toMatchObject({
         errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID',
@@ -198,7 +198,7 @@ describe('an HTTP proxy', () => {
     };
     const proxy = await httpProxy({ redirect: (from) => places[from] });
     const own = { tls: { ca }, redirects: { crossOrigin: true }, proxy: `http://user:canary@${proxy.host}` };
-    const client = clientFor({ baseUrl: 'http://a.example', ...own });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', ...own });
     expect((await client.get('/a')).status).toBe(200);
     expect(proxy.requested).toEqual(['GET http://a.example/a', 'GET http://b.example/b', `CONNECT localhost:${port}`]);
     expect(requests[0]?.headers['proxy-authorization']).toBeUndefined();
@@ -209,7 +209,11 @@ describe('an HTTP proxy', () => {
       if (socket.bytesRead > 200) socket.destroy();
       else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${number}`);
     });
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, headers: { x: 'x'.repeat(60) } });
+    const client = noBackoffClient({
+      baseUrl: 'http://a.example',
+      proxy: `http://${host}`,
+      headers: { x: 'x'.repeat(60) },
+    });
     expect((await client.get('/a')).text()).toBe('1');
     await nextTurn();
     expect((await client.get('/b')).text()).toBe('2');
@@ -225,7 +229,7 @@ describe('an HTTP proxy', () => {
     // A new object each time, as when the files are read again.
     const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
     const dns = { maxConnectionAgeMs: 60_000 };
-    const client = clientFor({ baseUrl: url, tls, clock, dns, proxy: `http://${proxy.host}` });
+    const client = noBackoffClient({ baseUrl: url, tls, clock, dns, proxy: `http://${proxy.host}` });
     const peer = async (): Promise<unknown> => {
       const { data } = await client.get('/a');
       await nextTurn();
@@ -244,7 +248,7 @@ describe('an HTTP proxy', () => {
     const tls = (): never => {
       throw new Error('cannot read the certificate');
     };
-    const client = clientFor({ baseUrl: 'https://a.example', tls, proxy: 'http://127.0.0.1:1', retry: false });
+    const client = noBackoffClient({ baseUrl: 'https://a.example', tls, proxy: 'http://127.0.0.1:1', retry: false });
     const error = await failure(client.get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', cause: { message: 'cannot read the certificate' } });
   });
@@ -254,13 +258,13 @@ describe('a SOCKS proxy', () => {
   test('is sent the host name and resolves it, for http and https', async () => {
     const upstream = await upstreamServer();
     const plain = await socksProxy(upstream.port);
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://${plain.host}` });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', proxy: `socks5://${plain.host}` });
     expect((await client.get('/a')).status).toBe(200);
     expect(plain.requested).toEqual(['a.example:80']);
     expect(client.describe()).toContain(`through the SOCKS proxy ${plain.host}`);
     const { port } = await httpsServer();
     const encrypted = await socksProxy(port);
-    const secure = clientFor({ baseUrl: 'https://localhost', tls: { ca }, proxy: `socks5h://${encrypted.host}` });
+    const secure = noBackoffClient({ baseUrl: 'https://localhost', tls: { ca }, proxy: `socks5h://${encrypted.host}` });
     expect((await secure.get('/a')).status).toBe(200);
     expect(encrypted.requested).toEqual(['localhost:443']);
   });
@@ -268,7 +272,7 @@ describe('a SOCKS proxy', () => {
   test('is sent user and password', async () => {
     const upstream = await upstreamServer();
     const proxy = await socksProxy(upstream.port, true);
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://user:can%3Aary@${proxy.host}` });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', proxy: `socks5://user:can%3Aary@${proxy.host}` });
     expect((await client.get('/a')).status).toBe(200);
     expect(proxy.authorization).toEqual(['user:can:ary']);
     expect(inspect([client.describe(), client.stats(), client], { depth: 20 })).not.toMatch(/can(:|%3A)ary/);
@@ -374,7 +378,7 @@ describe('a proxy that fails is named by the error, which contains no password',
     const own = { proxy: `${protocol}://user:canary@${host}`, retry: false as const };
     for (const options of [own, { ...own, dns: { lookup: toLoopback } }]) {
       if (protocol === 'socks5' && 'dns' in options) continue;
-      const client = clientFor({ baseUrl: 'https://a.example', ...options });
+      const client = noBackoffClient({ baseUrl: 'https://a.example', ...options });
       const error = (await failure(client.get('/a'))) as HttpNetworkError;
       expect(error).toMatchObject({
         code: 'MAC_HTTP_NETWORK',
@@ -394,7 +398,7 @@ describe('a proxy that fails is named by the error, which contains no password',
     await closeAll();
     for (const proxy of [`http://user:canary@${host}`, `https://user:canary@${host}`, `socks5://user:canary@${host}`]) {
       for (const baseUrl of ['http://a.example', 'https://a.example']) {
-        const error = await failure(clientFor({ baseUrl, proxy, retry: false }).get('/a'));
+        const error = await failure(noBackoffClient({ baseUrl, proxy, retry: false }).get('/a'));
         expect(error).toMatchObject({ errorCode: 'ECONNREFUSED', phase: 'connect', proxy: host, retryable: true });
         expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
       }
@@ -406,7 +410,7 @@ describe('a proxy that fails is named by the error, which contains no password',
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1', () => socket.destroy()),
     );
     const error = await failure(
-      clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, retry: false }).get('/a'),
+      noBackoffClient({ baseUrl: 'http://a.example', proxy: `http://${host}`, retry: false }).get('/a'),
     );
     expect(error).toMatchObject({ phase: 'response', proxy: host });
     expect(String(error)).toContain(`the connection to the proxy ${host} broke`);
@@ -420,7 +424,7 @@ describe('a proxy that fails is named by the error, which contains no password',
         if (number === 1) socket.end(first);
         else join(socket, port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
       });
-      const client = clientFor({ baseUrl: 'https://localhost', tls: { ca }, proxy: `http://${host}` });
+      const client = noBackoffClient({ baseUrl: 'https://localhost', tls: { ca }, proxy: `http://${host}` });
       return { call: client.post('/a', { json: 1 }), connections };
     };
     const passing = await post('HTTP/1.1 503 Busy\r\n\r\n');
@@ -463,7 +467,7 @@ describe('a proxy that never finishes the handshake', () => {
       timeoutMs: 60_000,
       retry: false as const,
     };
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: `${protocol}://${host}`, ...limits });
+    const client = noBackoffClient({ baseUrl: 'https://a.example', proxy: `${protocol}://${host}`, ...limits });
     const call = failure(client.get('/a'));
     const socket = await connection;
     await clock.advance(999);
@@ -486,7 +490,7 @@ describe('a proxy that never finishes the handshake', () => {
       socket.once('data', () => open(socket));
     });
     const limits = { connectTimeoutMs: 1_000, attemptTimeoutMs: 60_000, timeoutMs: 60_000, retry: false as const };
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, ...limits });
+    const client = noBackoffClient({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, ...limits });
     const call = failure(client.get('/a'));
     const socket = await opened;
     await clock.advance(1_000);
@@ -504,14 +508,19 @@ describe('a proxy that never finishes the handshake', () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
     });
     const tls = () => ({ cert: 'half a certificate', key: 'half a key' });
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, tls, retry: false });
+    const client = noBackoffClient({ baseUrl: 'https://a.example', proxy: `http://${host}`, tls, retry: false });
     expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
   });
 
   test('a cancelled call rejects at once, and the handshake ends by its timeout', async () => {
     const clock = virtualClock();
     const { host, connection } = await slowProxy('');
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, connectTimeoutMs: 1_000 });
+    const client = noBackoffClient({
+      baseUrl: 'https://a.example',
+      proxy: `http://${host}`,
+      clock,
+      connectTimeoutMs: 1_000,
+    });
     const abort = new AbortController();
     const call = failure(client.get('/a', { signal: abort.signal }));
     const socket = await connection;
@@ -529,7 +538,12 @@ describe('a proxy that never finishes the handshake', () => {
     const lookedUp = new Promise<void>((resolve) => (onLookup = resolve));
     const lookup = (): void => onLookup();
     const limits = { clock, connectTimeoutMs: 1_000, retry: false as const };
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: 'http://127.0.0.1:1', dns: { lookup }, ...limits });
+    const client = noBackoffClient({
+      baseUrl: 'https://a.example',
+      proxy: 'http://127.0.0.1:1',
+      dns: { lookup },
+      ...limits,
+    });
     const call = failure(client.get('/a'));
     await lookedUp;
     await clock.advance(1_000);
@@ -546,11 +560,11 @@ describe('a proxy, with names resolved by the client', () => {
     const { url, port } = await httpsServer();
     const proxy = await httpProxy();
     const own = { proxy: `http://user:canary@${proxy.host}`, dns: { lookup: toLoopback } };
-    const client = clientFor({ baseUrl: url, tls: { ca }, ...own });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca }, ...own });
     expect((await client.get('/a')).status).toBe(200);
     expect(proxy.requested).toEqual([`CONNECT 127.0.0.1:${port}`]);
     expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
-    const other = clientFor({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
+    const other = noBackoffClient({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
     expect(await failure(other.get('/a'))).toMatchObject({
       errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID',
       proxy: undefined,
@@ -574,7 +588,7 @@ describe('a proxy, with names resolved by the client', () => {
       const inside = await upstreamServer();
       const proxy = await start(inside.port);
       const get = (host: string, options: Partial<HttpClientOptions> = {}): Promise<HttpResponse> =>
-        clientFor({
+        noBackoffClient({
           baseUrl: `http://${host}:${inside.port}`,
           ssrf: 'block-private',
           proxy: `${protocol}://${proxy.host}`,
@@ -622,7 +636,7 @@ describe('a proxy, with names resolved by the client', () => {
     });
     const found = ['2001:db8::1', '2001:db8::2', '192.0.2.1', '192.0.2.2'];
     const dns = { resolve: async () => found.map((address) => ({ address, ttlMs: 60_000 })) };
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, dns, retry: false });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', proxy: `http://${host}`, dns, retry: false });
     expect((await client.get('/a')).status).toBe(200);
     expect(requested).toEqual(['[2001:db8::1]:80', '192.0.2.1:80']);
   });
@@ -634,7 +648,7 @@ describe('the proxy of the environment', () => {
     const upstream = await upstreamServer();
     stubProxies({ HTTP_PROXY: proxy.host });
     const get = async (host: string, path: string, option: 'env' | false = 'env'): Promise<void> =>
-      void (await clientFor({ baseUrl: `http://${host}:${upstream.port}`, proxy: option }).get(path));
+      void (await noBackoffClient({ baseUrl: `http://${host}:${upstream.port}`, proxy: option }).get(path));
     // Reaches this machine, and is no loopback address, which would bypass the proxy.
     const localHost = '0.0.0.0';
     await get(localHost, '/1', false);
@@ -661,7 +675,7 @@ describe('the proxy of the environment', () => {
     const upstream = await upstreamServer();
     const proxy = await httpProxy({ redirect: () => `http://0.0.0.0:${upstream.port}/b` });
     stubProxies({ http_proxy: `http://${proxy.host}`, no_proxy: '0.0.0.0/8' });
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: 'env', redirects: { crossOrigin: true } });
+    const client = noBackoffClient({ baseUrl: 'http://a.example', proxy: 'env', redirects: { crossOrigin: true } });
     expect((await client.get('/a')).status).toBe(200);
     expect(proxy.requested).toEqual(['GET http://a.example/a']);
     expect(upstream.requests.map(({ path }) => path)).toEqual(['/b']);

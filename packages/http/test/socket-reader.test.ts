@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { cleanUp, clientFor, closeAll, listening, nextTurn } from './loopback.ts';
+import { noBackoffClient } from './client-helpers.ts';
+import { cleanUp, closeAll, listening, nextTurn } from './loopback.ts';
 
 afterEach(closeAll);
 
@@ -39,7 +40,7 @@ describe('sockets that share a read buffer', () => {
       maxLength: 5,
     });
     let waiting: Socket[] = [];
-    const client = clientFor({ baseUrl: await serverThat((socket) => waiting.push(socket)), retry: false });
+    const client = noBackoffClient({ baseUrl: await serverThat((socket) => waiting.push(socket)), retry: false });
     await fc.assert(
       fc.asyncProperty(sent, async (responses) => {
         waiting = [];
@@ -84,7 +85,7 @@ describe('sockets that share a read buffer', () => {
           socket.write(ending === 'chunked' ? chunked(body, sizes) : body);
           if (ending === 'close') socket.end();
         });
-        const client = clientFor({ baseUrl: url });
+        const client = noBackoffClient({ baseUrl: url });
         const response = await client.stream('GET', '/');
         const received: Uint8Array[] = [];
         for await (const chunk of response.body) {
@@ -106,7 +107,7 @@ describe('sockets that share a read buffer', () => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${total}\r\n\r\n`);
       socket.write(Buffer.alloc(total));
     });
-    const { body } = await clientFor({ baseUrl: url }).stream('GET', '/', { maxBytes: total });
+    const { body } = await noBackoffClient({ baseUrl: url }).stream('GET', '/', { maxBytes: total });
     let unsent = -1;
     while (unsent !== socketOfServer?.writableLength) {
       unsent = socketOfServer?.writableLength as number;
@@ -132,13 +133,13 @@ describe('sockets that share a read buffer', () => {
         await nextTurn();
       }
     });
-    const client = clientFor({ baseUrl: url, retry: false, timeoutMs: 2000 });
+    const client = noBackoffClient({ baseUrl: url, retry: false, timeoutMs: 2000 });
     for (const path of ['/first', '/second']) expect((await client.get(path)).text()).toBe('hello');
   });
 
   test('leave the memory of a small body to whoever keeps or transfers it', async () => {
     const url = await serverThat((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'));
-    const bytes = (await clientFor({ baseUrl: url }).get('/')).bytes();
+    const bytes = (await noBackoffClient({ baseUrl: url }).get('/')).bytes();
     expect(bytes.buffer.byteLength).toBeLessThan(100);
     const moved = structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
     expect(Buffer.from(moved).toString()).toBe('hello');
