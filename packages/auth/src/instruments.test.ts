@@ -52,7 +52,7 @@ describe('exported metrics', () => {
     const { clock, endpoint, tokens } = stageTokens({ name: 'billing' });
     endpoint.fail();
     await tokens.getToken().catch(() => {});
-    endpoint.answer = undefined;
+    endpoint.respond = undefined;
     endpoint.grant = { expires_in: '600' };
     await clock.advance(2_000);
     tokens.invalidate(await tokens.getToken());
@@ -78,7 +78,7 @@ describe('exported metrics', () => {
 
   it('of introspection and of DPoP proofs', async () => {
     const endpoint = new TokenEndpoint();
-    endpoint.answer = () => Response.json({ active: false });
+    endpoint.respond = () => Response.json({ active: false });
     const introspector = createIntrospector({
       name: 'opaque',
       introspectionUrl: `${ISSUER}/introspect`,

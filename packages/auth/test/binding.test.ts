@@ -60,8 +60,8 @@ describe('a token with a confirmation claim', () => {
     const issuer = { issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] } } as const;
     const claims = accessClaims(systemClock, cnf === undefined ? {} : { cnf });
     const token = makeToken(key, claims);
-    let asked = 0;
-    const isRevoked = () => asked++ < 0;
+    let calls = 0;
+    const isRevoked = () => calls++ < 0;
     for (const more of [{}, { isRevoked }, { cache: false } as const]) {
       const verifier = createJwtVerifier({ issuers: [issuer], ...more });
       // Verified, then from the cache.
@@ -69,7 +69,7 @@ describe('a token with a confirmation claim', () => {
       expect(await verdictOf(verifier.verify(token, options))).toBe(verdict);
       expect(verifier.stats().refused.binding ?? 0).toBe(verdict === 'accepted' ? 0 : 2);
     }
-    expect(asked).toBe(verdict === 'accepted' ? 2 : 0);
+    expect(calls).toBe(verdict === 'accepted' ? 2 : 0);
 
     const introspector = createIntrospector({
       introspectionUrl: 'https://id.example.com/introspect',

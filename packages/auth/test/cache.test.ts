@@ -68,7 +68,7 @@ describe('A9: the cache', () => {
       else if (one.kind === 'jump') clock.jump(one['ms'] as number);
       else if (one.kind === 'revoke') revoked = one['on'] as boolean;
       else if (one.kind === 'outage')
-        for (const endpoint of endpoints) one['on'] === true ? endpoint.fail() : (endpoint.answer = undefined);
+        for (const endpoint of endpoints) one['on'] === true ? endpoint.fail() : (endpoint.respond = undefined);
       else if (one.kind === 'keys') {
         const first = one['named'] === true ? a.jwk : { ...b.jwk, kid: 'a' };
         for (const endpoint of endpoints) endpoint.keys = one['both'] === true ? [first, b.jwk] : [first];

@@ -77,15 +77,15 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
   ],
 ])('a callback that is asked %s and never settles is given up after 5 seconds', async (_, verify, reason) => {
   const clock = virtualClock({ settle: 'eventLoop' });
-  let asked = 0;
-  const hang = (): Promise<never> => new Promise(() => void asked++);
+  let calls = 0;
+  const hang = (): Promise<never> => new Promise(() => void calls++);
   const verified = verify(hang, clock).catch((error: unknown) => error);
   let settled = false;
   void verified.then(() => (settled = true));
   await clock.advance(0);
-  while (asked === 0) await new Promise((next) => setImmediate(next));
+  while (calls === 0) await new Promise((next) => setImmediate(next));
   await clock.advance(4_999);
-  expect([asked, settled]).toEqual([1, false]);
+  expect([calls, settled]).toEqual([1, false]);
   await clock.advance(1);
   expect(await verified).toMatchObject({ reason, retryable: true, cause: { code: 'MAC_TIMEOUT' } });
   expect(clock.pendingTimers).toBe(0);

@@ -119,16 +119,16 @@ describe('Cedar permissions', () => {
   });
 
   const permit = { decision: 'allow', diagnostics: { reason: ['own'], errors: [] } };
-  const answers = (more: object) => () => ({ type: 'success', response: { ...permit, ...more } });
+  const responding = (more: object) => () => ({ type: 'success', response: { ...permit, ...more } });
   it.each<[string, () => unknown]>([
     ['nothing', () => undefined],
     ['a text', () => 'allow'],
     ['a promise', late],
     ['a success without a response', () => ({ type: 'success' })],
-    ['no diagnostics', answers({ diagnostics: undefined })],
-    ['an unknown decision', answers({ decision: 'Allow' })],
-    ['errors that are not a list', answers({ diagnostics: { reason: [], errors: {} } })],
-    ['reasons that are not strings', answers({ diagnostics: { reason: [1], errors: [] } })],
+    ['no diagnostics', responding({ diagnostics: undefined })],
+    ['an unknown decision', responding({ decision: 'Allow' })],
+    ['errors that are not a list', responding({ diagnostics: { reason: [], errors: {} } })],
+    ['reasons that are not strings', responding({ diagnostics: { reason: [1], errors: [] } })],
     ['a failure without errors', () => ({ type: 'failure' })],
     ['another type', () => ({ type: 'residuals', response: permit })],
   ])('deny when the engine returns %s, with the cause', (_, statefulIsAuthorized) => {

@@ -346,7 +346,7 @@ describe('A31: the DPoP client', () => {
   const payloadOf = (proof: string): Record<string, unknown> =>
     JSON.parse(Buffer.from(proof.split('.')[1]!, 'base64url').toString()) as Record<string, unknown>;
   const context = { signal: new AbortController().signal };
-  const answer = (status: number, headers: Record<string, string>, origin = 'https://api.example.com') => ({
+  const response = (status: number, headers: Record<string, string>, origin = 'https://api.example.com') => ({
     status,
     origin,
     headers: new Headers(headers),
@@ -396,12 +396,12 @@ describe('A31: the DPoP client', () => {
     const sent = { authorization: 'DPoP x', dpop: 'y' };
     const nonceFor = async (url: string): Promise<unknown> =>
       payloadOf(await key.proof({ method: 'GET', url }))['nonce'];
-    auth.received(sent, answer(200, { 'dpop-nonce': 'n1' }));
+    auth.received(sent, response(200, { 'dpop-nonce': 'n1' }));
     expect(await nonceFor('https://api.example.com/a')).toBe('n1');
     expect(await nonceFor('https://other.example.com/a')).toBeUndefined();
-    auth.received(sent, answer(500, { 'dpop-nonce': 'n2' }));
+    auth.received(sent, response(500, { 'dpop-nonce': 'n2' }));
     expect(await nonceFor('https://api.example.com/a')).toBe('n2');
-    for (const bad of ['', 'a b', 'a"b', 'x'.repeat(513)]) auth.received(sent, answer(401, { 'dpop-nonce': bad }));
+    for (const bad of ['', 'a b', 'a"b', 'x'.repeat(513)]) auth.received(sent, response(401, { 'dpop-nonce': bad }));
     expect(await nonceFor('https://api.example.com/a')).toBe('n2');
     for (const n of [1, 2]) key.learn(`https://s${n}.example.com`, 'm');
     expect(await nonceFor('https://api.example.com/a')).toBeUndefined();
@@ -412,12 +412,12 @@ describe('A31: the DPoP client', () => {
     const auth = dpop(tokens, createDpopKey());
     const request = { method: 'GET', url: 'https://api.example.com/a' };
     const first = await auth.authorize(request, context);
-    auth.received(first, answer(401, { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n1' }));
+    auth.received(first, response(401, { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n1' }));
     auth.invalidate(first);
     const second = await auth.authorize(request, context);
     expect(second['authorization']).toBe(first['authorization']);
     expect(payloadOf(second['dpop']!)['nonce']).toBe('n1');
-    auth.received(second, answer(401, { 'www-authenticate': 'DPoP error="invalid_token"' }));
+    auth.received(second, response(401, { 'www-authenticate': 'DPoP error="invalid_token"' }));
     auth.invalidate(second);
     expect((await auth.authorize(request, context))['authorization']).toBe('DPoP token-2');
     expect(endpoint.calls).toBe(2);
@@ -427,7 +427,7 @@ describe('A31: the DPoP client', () => {
     const key = createDpopKey();
     const { clock, endpoint, tokens } = stageTokens({ dpop: key });
     const proofs = (): Record<string, unknown>[] => endpoint.requests.map(({ headers }) => payloadOf(headers['dpop']!));
-    endpoint.answer = () =>
+    endpoint.respond = () =>
       endpoint.calls === 1
         ? Response.json({ error: 'use_dpop_nonce' }, { status: 400, headers: { 'dpop-nonce': 'n1' } })
         : Response.json({ access_token: 'bound', token_type: 'DPoP' }, { headers: { 'dpop-nonce': 'n2' } });
@@ -440,13 +440,13 @@ describe('A31: the DPoP client', () => {
     tokens.invalidate('bound');
     await tokens.getToken();
     expect(proofs()[2]!['nonce']).toBe('n2');
-    endpoint.answer = () =>
+    endpoint.respond = () =>
       Response.json({ error: 'use_dpop_nonce' }, { status: 400, headers: { 'dpop-nonce': `m${endpoint.calls}` } });
     tokens.invalidate('bound');
     await expect(tokens.getToken()).rejects.toMatchObject({ reason: 'refused', error: 'use_dpop_nonce' });
     expect(endpoint.calls).toBe(5);
     // The nonce of the failed response is stored.
-    endpoint.answer = () => endpoint.plain({ token_type: 'DPoP' });
+    endpoint.respond = () => endpoint.plain({ token_type: 'DPoP' });
     await clock.advance(2_000);
     await tokens.getToken();
     expect(proofs().at(-1)!['nonce']).toBe('m5');

@@ -213,8 +213,8 @@ it.each([
   async (type, got) => {
     const endpoint = new TokenEndpoint();
     endpoint.grant = { token_type: 'N_A', issued_token_type: 'urn:ietf:params:oauth:token-type:id_token' };
-    const asked = type === undefined ? {} : { requestedTokenType: type };
-    const tokens = tokenExchange({ ...client, subjectToken: 'a', fetch: endpoint.fetch, ...asked });
+    const requestedType = type === undefined ? {} : { requestedTokenType: type };
+    const tokens = tokenExchange({ ...client, subjectToken: 'a', fetch: endpoint.fetch, ...requestedType });
     const outcome = await tokens.getToken().catch((error: unknown) => (error as TokenRequestError).reason);
     expect(outcome).toBe(got);
   },
@@ -223,7 +223,7 @@ it.each([
 describe('tokenExchanges', () => {
   it('returns one client per subject token, with its own token', async () => {
     const endpoint = new TokenEndpoint();
-    endpoint.answer = ({ form }) => endpoint.plain({ access_token: `ours-for-${form.get('subject_token')}` });
+    endpoint.respond = ({ form }) => endpoint.plain({ access_token: `ours-for-${form.get('subject_token')}` });
     await using exchanges = tokenExchanges({ ...client, fetch: endpoint.fetch });
     const got = await Promise.all(['alice', 'bob', 'alice', 'bob'].map((one) => exchanges.for(one).getToken()));
     expect(got).toEqual(['ours-for-alice', 'ours-for-bob', 'ours-for-alice', 'ours-for-bob']);
@@ -245,7 +245,7 @@ describe('tokenExchanges', () => {
 
   it('lets a failure affect only its own subject', async () => {
     const endpoint = new TokenEndpoint();
-    endpoint.answer = ({ form }) =>
+    endpoint.respond = ({ form }) =>
       form.get('subject_token') === 'mallory'
         ? Response.json({ error: 'invalid_request' }, { status: 400 })
         : endpoint.plain();

@@ -107,8 +107,8 @@ describe('bearer', () => {
     revoked.add(`Bearer ${tokens.peekToken()}`);
     provider.requests.length = 0;
     seen.length = 0;
-    const answers = await Promise.all(Array.from({ length: 100 }, () => client.get('/a')));
-    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    const responses = await Promise.all(Array.from({ length: 100 }, () => client.get('/a')));
+    expect(responses.every(({ status }) => status === 200)).toBe(true);
     expect(provider.takeRequestCount('/token')).toBe(1);
     const refusals = seen.filter(({ status }) => status === 401);
     expect(seen).toHaveLength(100 + refusals.length);

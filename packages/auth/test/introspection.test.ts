@@ -20,7 +20,7 @@ function stage(options: Partial<IntrospectorOptions> = {}): Stage {
   const clock = virtualClock({ settle: 'eventLoop' });
   const endpoint = new TokenEndpoint();
   const seconds = (): number => Math.floor(clock.now() / 1_000);
-  endpoint.answer = ({ form }) =>
+  endpoint.respond = ({ form }) =>
     Response.json(
       form.get('token')?.startsWith('good') === true
         ? { active: true, sub: 'u1', client_id: 'shop', aud: AUDIENCE, scope: 'a b', exp: seconds() + 300 }
@@ -80,10 +80,10 @@ describe('introspection', () => {
 
   it('does not serve an expired token from the cache', async () => {
     const { clock, endpoint, introspector, seconds } = stage();
-    endpoint.answer = () => Response.json({ active: true, aud: AUDIENCE, exp: seconds() + 20 });
+    endpoint.respond = () => Response.json({ active: true, aud: AUDIENCE, exp: seconds() + 20 });
     await introspector.verify('good');
-    const answer = { active: true, aud: AUDIENCE, exp: seconds() + 20 };
-    endpoint.answer = () => Response.json(answer);
+    const response = { active: true, aud: AUDIENCE, exp: seconds() + 20 };
+    endpoint.respond = () => Response.json(response);
     await clock.advance(29_999);
     expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
     await clock.advance(1);
@@ -102,19 +102,19 @@ describe('introspection', () => {
       () => new Response(null, { status: 302, headers: { location: 'https://evil.example' } }),
       () => Promise.reject(new Error('ECONNREFUSED')),
     ];
-    for (const answer of broken) {
+    for (const response of broken) {
       const { endpoint, introspector } = stage();
-      const working = endpoint.answer;
-      endpoint.answer = answer;
+      const working = endpoint.respond;
+      endpoint.respond = response;
       const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
       expect(error).toBeInstanceOf(TokenError);
       expect(error).toMatchObject({ reason: 'introspectionUnavailable', retryable: true });
       expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
-      endpoint.answer = working;
+      endpoint.respond = working;
       expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
     }
     const { clock, endpoint, introspector } = stage();
-    endpoint.answer = () => new Promise(() => {});
+    endpoint.respond = () => new Promise(() => {});
     const hung = reasonOf(introspector.verify('good'));
     await clock.advance(5_000);
     expect(await hung).toBe('introspectionUnavailable');
@@ -122,7 +122,7 @@ describe('introspection', () => {
 
   it('opens the circuit for ever longer while the endpoint is down, and closes it soon after it recovers', async () => {
     const { clock, endpoint, introspector } = stage();
-    const working = endpoint.answer;
+    const working = endpoint.respond;
     await introspector.verify('good');
     endpoint.fail();
     // 10 requests a second for 5 minutes, each about another token.
@@ -137,15 +137,15 @@ describe('introspection', () => {
     expect(introspector.stats().requests).toBe(endpoint.calls);
     const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
     expect((error as TokenError).cause).toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
-    endpoint.answer = working;
+    endpoint.respond = working;
     await clock.advance(36_000);
     for (let n = 0; n < 3; n++) expect(await reasonOf(introspector.verify(`good-${n}`))).toBe('accepted');
   });
 
   it('keeps introspecting other tokens when the endpoint fails for some', async () => {
     const { clock, endpoint, introspector } = stage();
-    const working = endpoint.answer!;
-    endpoint.answer = (request) => {
+    const working = endpoint.respond!;
+    endpoint.respond = (request) => {
       const token = request.form.get('token')!;
       if (token === 'poison') return Response.json({ error: 'invalid_request' }, { status: 400 });
       return token.endsWith('0') ? new Response('', { status: 500 }) : working(request);
@@ -160,14 +160,14 @@ describe('introspection', () => {
 
   it('follows Retry-After, up to a minute', async () => {
     const { clock, endpoint, introspector } = stage();
-    const working = endpoint.answer;
+    const working = endpoint.respond;
     for (const [retryAfter, waitMs] of [
       ['3', 3_000],
       ['9999', 60_000],
     ] as const) {
       endpoint.fail(429, { 'retry-after': retryAfter });
       await reasonOf(introspector.verify(`good-${retryAfter}`));
-      endpoint.answer = working;
+      endpoint.respond = working;
       const { calls } = endpoint;
       await clock.advance(waitMs - 1);
       const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
@@ -189,7 +189,7 @@ describe('introspection', () => {
   });
 
   it('rejects an active token for another audience or issuer, or outside its time', async () => {
-    const rows: [answer: (now: number) => object, reason: string][] = [
+    const rows: [response: (now: number) => object, reason: string][] = [
       [() => ({ active: true, aud: 'https://other.example.com' }), 'audience'],
       [() => ({ active: true }), 'audience'],
       [() => ({ active: true, aud: AUDIENCE, iss: 'https://evil.example' }), 'issuer'],
@@ -202,10 +202,10 @@ describe('introspection', () => {
       [() => ({ active: 1, aud: AUDIENCE }), 'introspectionUnavailable'],
       [(now) => ({ active: true, aud: ['x', AUDIENCE], iss: 'https://id.example.com', exp: now + 1 }), 'accepted'],
     ];
-    for (const [answer, reason] of rows) {
+    for (const [response, reason] of rows) {
       const { endpoint, introspector, seconds } = stage({ issuer: 'https://id.example.com' });
-      endpoint.answer = () => Response.json(answer(seconds()));
-      expect(await reasonOf(introspector.verify('good')), JSON.stringify(answer(0))).toBe(reason);
+      endpoint.respond = () => Response.json(response(seconds()));
+      expect(await reasonOf(introspector.verify('good')), JSON.stringify(response(0))).toBe(reason);
     }
   });
 
@@ -224,10 +224,10 @@ describe('introspection', () => {
     const { endpoint, introspector, seconds } = stage();
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = { iss: 'https://id.example.com/introspect', aud: 'orders', iat: seconds() };
-    const answer = { ...claims, token_introspection: { active: true, aud: AUDIENCE } };
-    const forged = `${part({ alg: 'RS256', typ: 'token-introspection+jwt' })}.${part(answer)}.AAAA`;
+    const response = { ...claims, token_introspection: { active: true, aud: AUDIENCE } };
+    const forged = `${part({ alg: 'RS256', typ: 'token-introspection+jwt' })}.${part(response)}.AAAA`;
     const headers = { 'content-type': 'application/token-introspection+jwt' };
-    endpoint.answer = () => new Response(forged, { headers });
+    endpoint.respond = () => new Response(forged, { headers });
     expect(await reasonOf(introspector.verify('good'))).toBe('introspectionUnavailable');
   });
 
@@ -258,9 +258,9 @@ describe('introspection', () => {
   it('aborts only the caller whose signal aborted', async () => {
     const { endpoint, introspector } = stage();
     let release!: () => void;
-    const working = endpoint.answer!;
+    const working = endpoint.respond!;
     const released = new Promise<void>((resolve) => (release = resolve));
-    endpoint.answer = async (request) => {
+    endpoint.respond = async (request) => {
       await released;
       return await working(request);
     };

@@ -85,7 +85,7 @@ describe('a fetched key set', () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     let release!: (response: Response) => void;
-    endpoint.answer = () => new Promise((resolve) => (release = resolve));
+    endpoint.respond = () => new Promise((resolve) => (release = resolve));
     await clock.advance(600_000 * 0.88);
     expect(await send(a)).toBe('accepted');
     expect(endpoint.calls).toBe(2);
@@ -137,7 +137,7 @@ describe('a fetched key set', () => {
     endpoint.headers = { etag: '"v1"' };
     const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
     await verifier.verify(token);
-    endpoint.answer = () => new Response(null, { status: 304 });
+    endpoint.respond = () => new Response(null, { status: 304 });
     await clock.advance(4 * MINUTE);
     for (let at = 0; at < 10; at++, await clock.advance(MINUTE)) await verifier.verify(token);
     expect(endpoint.requests[1]?.headers['if-none-match']).toBe('"v1"');
@@ -306,7 +306,7 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(endpoint.calls).toBe(1);
     for (let n = 0; n < 20; n++) expect(await send(a)).toBe('keysUnavailable');
     expect(endpoint.calls).toBe(1);
-    endpoint.answer = undefined;
+    endpoint.respond = undefined;
     await clock.advance(1_000);
     expect(await send(a)).toBe('accepted');
     expect(endpoint.calls).toBe(2);
@@ -329,7 +329,7 @@ describe('A14: an issuer that cannot be reached', () => {
 
   it('is given up after timeoutMs, even if fetch ignores its signal', async () => {
     const { clock, endpoint, verifier } = stage();
-    endpoint.answer = () => new Promise(() => {});
+    endpoint.respond = () => new Promise(() => {});
     const waiting = reasonOf(verifier.verify(makeToken(a, accessClaims(clock))));
     await clock.advance(5_000);
     expect(await waiting).toBe('keysUnavailable');
@@ -339,7 +339,7 @@ describe('A14: an issuer that cannot be reached', () => {
   it('aborts only the caller whose signal aborted', async () => {
     const { clock, endpoint, verifier, send } = stage();
     let release!: (response: Response) => void;
-    endpoint.answer = () => new Promise((resolve) => (release = resolve));
+    endpoint.respond = () => new Promise((resolve) => (release = resolve));
     const controller = new AbortController();
     const token = makeToken(a, accessClaims(clock));
     const leaving = verifier.verify(token, { signal: controller.signal });
@@ -368,7 +368,7 @@ describe('resources after use', () => {
     for (let n = 0; n < 100; n++) {
       if (n % 10 === 0) await clock.advance(700_000);
       if (n % 30 === 20) endpoint.fail();
-      else endpoint.answer = undefined;
+      else endpoint.respond = undefined;
       await reasonOf(
         verifier.verify(makeToken(a, accessClaims(clock), n % 3 === 0 ? { kid: `x${n}` } : {}), { signal }),
       );
@@ -404,12 +404,12 @@ describe('A16: an invalid key set', () => {
     ['304 without an ETag sent', () => new Response(null, { status: 304 })],
   ])('%s: is rejected as a whole, and the old keys stay', async (name, answer) => {
     const cold = stage();
-    cold.endpoint.answer = answer;
+    cold.endpoint.respond = answer;
     expect(await cold.send(a)).toBe('keysUnavailable');
 
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
-    endpoint.answer = answer;
+    endpoint.respond = answer;
     await clock.advance(600_000);
     expect(await send(a)).toBe('accepted');
     // With a previous set, a 304 is a success even without an ETag.
@@ -425,7 +425,7 @@ describe('A16: an invalid key set', () => {
     'accepts a kid shared by a usable and an unsuitable key (RFC 7517 section 4.5), unsuitable by %s',
     async (_, other) => {
       const { endpoint, send } = stage();
-      endpoint.answer = () => Response.json({ keys: [{ ...b.jwk, ...other, kid: 'a' }, a.jwk] });
+      endpoint.respond = () => Response.json({ keys: [{ ...b.jwk, ...other, kid: 'a' }, a.jwk] });
       expect(await send(a)).toBe('accepted');
     },
   );
@@ -433,7 +433,7 @@ describe('A16: an invalid key set', () => {
   it('cancels the stream of an endless response', async () => {
     const { endpoint, send } = stage();
     let cancelled = false;
-    endpoint.answer = () =>
+    endpoint.respond = () =>
       new Response(
         new ReadableStream({
           pull: (controller) => controller.enqueue(new Uint8Array(65_536)),

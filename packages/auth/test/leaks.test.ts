@@ -106,7 +106,7 @@ describe('verifiers', () => {
 
   it('keep at most maxEntries introspected tokens', async () => {
     const endpoint = new TokenEndpoint();
-    endpoint.answer = ({ form }) => Response.json({ active: true, sub: form.get('token') });
+    endpoint.respond = ({ form }) => Response.json({ active: true, sub: form.get('token') });
     const introspector = createIntrospector({
       introspectionUrl: 'https://id.example.com/introspect',
       clientId: 'a',

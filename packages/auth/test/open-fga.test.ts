@@ -15,16 +15,16 @@ interface Check {
   context?: { office?: boolean };
   contextual_tuples?: { tuple_keys: FgaTuple[] };
 }
-interface Asked {
+interface ReceivedRequest {
   path: string;
   headers: Record<string, unknown>;
   body: Check & { checks?: Check[]; authorization_model_id: string; consistency: string };
 }
 
 const tuples = new Set<string>();
-const asked: Asked[] = [];
+const received: ReceivedRequest[] = [];
 /** Replaces the regular response of the server. */
-let fault: ((asked: Asked) => unknown) | undefined;
+let fault: ((received: ReceivedRequest) => unknown) | undefined;
 
 function allowed({ tuple_key, contextual_tuples, context }: Check): boolean {
   const text = ({ user, relation, object }: FgaTuple) => `${user} ${relation} ${object}`;
@@ -41,9 +41,13 @@ beforeAll(async () => {
     void (async () => {
       let text = '';
       for await (const chunk of request) text += String(chunk);
-      const one: Asked = { path: request.url!, headers: request.headers, body: JSON.parse(text) as Asked['body'] };
-      asked.push(one);
-      const answer: unknown =
+      const one: ReceivedRequest = {
+        path: request.url!,
+        headers: request.headers,
+        body: JSON.parse(text) as ReceivedRequest['body'],
+      };
+      received.push(one);
+      const reply: unknown =
         fault === undefined
           ? one.path.endsWith('/batch-check')
             ? {
@@ -53,9 +57,9 @@ beforeAll(async () => {
               }
             : { allowed: allowed(one.body), resolution: '' }
           : fault(one);
-      if (answer === 'hang') return;
-      response.writeHead(typeof answer === 'number' ? answer : 200, { 'content-type': 'application/json' });
-      response.end(typeof answer === 'string' ? answer : JSON.stringify(answer));
+      if (reply === 'hang') return;
+      response.writeHead(typeof reply === 'number' ? reply : 200, { 'content-type': 'application/json' });
+      response.end(typeof reply === 'string' ? reply : JSON.stringify(reply));
     })();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -67,7 +71,7 @@ afterAll(async () => {
   await once(server, 'close');
 });
 beforeEach(() => {
-  asked.length = 0;
+  received.length = 0;
   fault = undefined;
   tuples.clear();
   for (const one of ['user:a viewer doc:1', 'user:a editor doc:1', 'user:a viewer doc:2']) tuples.add(one);
@@ -103,7 +107,7 @@ describe('OpenFGA permissions', () => {
       policyVersion: 'model-1',
     });
     expect(await can(ann, 'doc:write', { id: '2' })).toMatchObject({ allowed: false, reason: 'noRule' });
-    expect(asked[0]).toMatchObject({
+    expect(received[0]).toMatchObject({
       path: '/stores/store-1/check',
       headers: { authorization: 'Bearer t', 'content-type': 'application/json' },
       body: {
@@ -123,11 +127,11 @@ describe('OpenFGA permissions', () => {
     const docs = ['1', '2', '3', '2', '4'].map((id) => ({ id }));
     const decisions = await can.many(ann, 'doc:read', docs);
     expect(decisions.map((one) => one.allowed)).toEqual([true, true, false, true, false]);
-    expect(asked.map(({ path, body }) => [path.split('/').at(-1), body.checks?.length])).toEqual([
+    expect(received.map(({ path, body }) => [path.split('/').at(-1), body.checks?.length])).toEqual([
       ['batch-check', 3],
       ['check', undefined],
     ]);
-    for (const { body } of asked)
+    for (const { body } of received)
       for (const { correlation_id } of body.checks ?? []) expect(correlation_id).toMatch(/^[\w-]{1,36}$/);
     expect(can.stats()).toMatchObject({ checks: 5, requests: 2, unavailable: 0 });
   });
@@ -153,11 +157,11 @@ describe('OpenFGA permissions', () => {
     for (const action of ['doc:drop', 'constructor', '__proto__']) {
       expect((await can(ann, action, { id: '1' })).reason).toBe('noRule');
     }
-    expect(asked).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   const unrelated = 'a result with neither allowed nor error';
-  it.each<[string, (asked: Asked) => unknown, string]>([
+  it.each<[string, (received: ReceivedRequest) => unknown, string]>([
     ['fails', () => 500, 'status 500'],
     ['redirects', () => 302, 'status 302'],
     ['responds with something other than JSON', () => '<html>', 'something other than a JSON object'],
@@ -187,8 +191,8 @@ describe('OpenFGA permissions', () => {
   });
 
   it('are denied when the server omits allowed: false, as protocol buffers do', async () => {
-    for (const answer of [{}, { resolution: '' }]) {
-      fault = () => answer;
+    for (const reply of [{}, { resolution: '' }]) {
+      fault = () => reply;
       expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({ reason: 'noRule' });
     }
   });
@@ -207,7 +211,7 @@ describe('OpenFGA permissions', () => {
     expect(await make({ ...broken, onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({
       allowed: false,
     });
-    expect(asked).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   it('report the cause of a failure without the credentials that were sent', async () => {
@@ -292,11 +296,11 @@ describe('OpenFGA permissions', () => {
     const can = make({ clock, cache: { ttlMs: 1_000 } });
     const read = async (options?: object) => (await can(ann, 'doc:read', { id: '1' }, options)).allowed;
     expect([await read(), await read()]).toEqual([true, true]);
-    expect(asked).toHaveLength(1);
+    expect(received).toHaveLength(1);
     tuples.clear();
     expect(await read()).toBe(true);
     expect(await read({ consistency: 'higher' })).toBe(false);
-    expect(asked.at(-1)!.body.consistency).toBe('HIGHER_CONSISTENCY');
+    expect(received.at(-1)!.body.consistency).toBe('HIGHER_CONSISTENCY');
     // The decision with higher consistency updates the cache.
     expect(await read()).toBe(false);
     tuples.add('user:a viewer doc:1');
@@ -311,7 +315,7 @@ describe('OpenFGA permissions', () => {
       can(ann, 'doc:read', { id: '1' }, { consistency: 'higher' }),
       can(ann, 'doc:read', { id: '2' }),
     ]);
-    expect(asked.map(({ body }) => body.consistency).sort()).toEqual(['HIGHER_CONSISTENCY', 'MINIMIZE_LATENCY']);
+    expect(received.map(({ body }) => body.consistency).sort()).toEqual(['HIGHER_CONSISTENCY', 'MINIMIZE_LATENCY']);
   });
 
   it.each<[string, object, string]>([

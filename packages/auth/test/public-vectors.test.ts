@@ -154,15 +154,15 @@ describe('invalid vectors', () => {
   });
 
   it('Wycheproof WrongPrimitive: a key with alg is used with no other algorithm', async () => {
-    for (const said of RSA) {
-      const jwk = { ...testKey('k1', said).jwk, alg: said };
+    for (const algorithm of RSA) {
+      const jwk = { ...testKey('k1', algorithm).jwk, alg: algorithm };
       for (const used of RSA) {
         const jws = makeToken(testKey('k1', used), 'x');
-        expect(await verdict(jwk, RSA, jws)).toBe(used === said ? 'accepted' : 'keyUnknown');
+        expect(await verdict(jwk, RSA, jws)).toBe(used === algorithm ? 'accepted' : 'keyUnknown');
         // Naming the algorithm of the key over a signature by another one does not help either.
         const [, payload, made] = jws.split('.');
-        const claimed = `${makeToken(testKey('k1', said), 'x').split('.')[0]}.${payload}.${made}`;
-        expect(await verdict(jwk, RSA, claimed)).toBe(used === said ? 'accepted' : 'signature');
+        const claimed = `${makeToken(testKey('k1', algorithm), 'x').split('.')[0]}.${payload}.${made}`;
+        expect(await verdict(jwk, RSA, claimed)).toBe(used === algorithm ? 'accepted' : 'signature');
       }
     }
   });

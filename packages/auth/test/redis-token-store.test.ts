@@ -28,7 +28,7 @@ class RotatingServer extends TokenEndpoint {
 
   constructor() {
     super();
-    this.answer = async ({ form }) => {
+    this.respond = async ({ form }) => {
       if (form.get('refresh_token') !== `refresh-${this.#number}`) this.revoked = true;
       if (this.revoked) return Response.json({ error: 'invalid_grant' }, { status: 400 });
       this.#number++;
@@ -52,8 +52,8 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     };
     await store.save('s1', tokens);
     expect(await store.load('s1')).toEqual(tokens);
-    const kept = (await nodeRedis.get(`${prefix}:{s1}`))!;
-    expect(Buffer.from(kept.slice(2), 'base64').toString('latin1')).not.toMatch(/token/);
+    const saved = (await nodeRedis.get(`${prefix}:{s1}`))!;
+    expect(Buffer.from(saved.slice(2), 'base64').toString('latin1')).not.toMatch(/token/);
     const left = await nodeRedis.pTTL(`${prefix}:{s1}`);
     expect(left).toBeGreaterThan(0);
     expect(left).toBeLessThanOrEqual(60_000);
@@ -70,10 +70,10 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     await expect(redisTokenStore(redis, { encryptionKeys: [older], prefix }).load('s1')).rejects.toThrow(
       /cannot be decrypted/,
     );
-    const kept = (await nodeRedis.get(`${prefix}:{s1}`))!;
+    const saved = (await nodeRedis.get(`${prefix}:{s1}`))!;
     for (const [session, text] of [
-      ['s2', kept],
-      ['s1', `${kept.slice(0, -6)}AAAA${kept.slice(-2)}`],
+      ['s2', saved],
+      ['s1', `${saved.slice(0, -6)}AAAA${saved.slice(-2)}`],
       ['s1', '1.AAAA'],
       ['s1', '{"refreshToken":"r"}'],
     ] as const) {

@@ -21,7 +21,7 @@ class RotatingServer extends TokenEndpoint {
 
   constructor() {
     super();
-    this.answer = ({ form }) => {
+    this.respond = ({ form }) => {
       if (form.get('refresh_token') !== this.#valid) this.revoked = true;
       if (this.revoked) return Response.json({ error: 'invalid_grant' }, { status: 400 });
       this.#valid = `refresh-${++this.number}`;
@@ -131,8 +131,8 @@ describe('A30: a refresh token that changes with each use', () => {
   it('is not sent again for 10 minutes after invalid_grant, unless the store has another one', async () => {
     const { clock, server, process } = session();
     server.revoked = true;
-    const kept: Parameters<TokenStore['save']>[1][] = [];
-    const store: TokenStore = { ...memoryTokenStore(), load: () => Promise.resolve(kept.at(-1)) };
+    const saved: Parameters<TokenStore['save']>[1][] = [];
+    const store: TokenStore = { ...memoryTokenStore(), load: () => Promise.resolve(saved.at(-1)) };
     const tokens = process(store);
     for (let minute = 0; minute < 10; minute++) {
       expect(await errorOf(tokens.getToken())).toMatchObject({ error: 'invalid_grant', status: 400, retryable: false });
@@ -142,24 +142,24 @@ describe('A30: a refresh token that changes with each use', () => {
     await errorOf(tokens.getToken());
     expect(server.calls).toBe(2);
     server.revoked = false;
-    kept.push({ refreshToken: 'refresh-0' });
+    saved.push({ refreshToken: 'refresh-0' });
     await clock.advance(MINUTE);
     // The same token was rejected a minute ago.
     await errorOf(tokens.getToken());
     expect(server.calls).toBe(2);
-    server.answer = ({ form }) => server.plain({ access_token: `for-${form.get('refresh_token')}` });
-    kept.push({ refreshToken: 'another' });
+    server.respond = ({ form }) => server.plain({ access_token: `for-${form.get('refresh_token')}` });
+    saved.push({ refreshToken: 'another' });
     await clock.advance(MINUTE);
     expect(await tokens.getToken()).toBe('for-another');
   });
 
   it('is sent again after a server error, which rejects nothing', async () => {
     const { clock, server, process } = session();
-    const working = server.answer;
+    const working = server.respond;
     server.fail(503);
     const tokens = process();
     await errorOf(tokens.getToken());
-    server.answer = working;
+    server.respond = working;
     await clock.advance(2_000);
     expect(await tokens.getToken()).toBe('access-1');
   });
@@ -201,9 +201,9 @@ describe('A30: a refresh token that changes with each use', () => {
   });
 
   it('is not replaced by the initial one when the store returns something other than a session', async () => {
-    for (const kept of [{}, { refreshToken: '' }, { refreshToken: 7 }, 'text']) {
+    for (const saved of [{}, { refreshToken: '' }, { refreshToken: 7 }, 'text']) {
       const { server, process } = session();
-      const store = { ...memoryTokenStore(), load: () => Promise.resolve(kept as never) };
+      const store = { ...memoryTokenStore(), load: () => Promise.resolve(saved as never) };
       expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
       expect(server.calls).toBe(0);
     }

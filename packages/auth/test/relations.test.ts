@@ -183,7 +183,7 @@ describe('rules with relations', () => {
 
 describe('cached decisions', () => {
   const clock = virtualClock();
-  const asked: string[] = [];
+  const checked: string[] = [];
   const define = (version: string, answer = true) =>
     definePermissions<User, Doc>({
       version,
@@ -192,7 +192,7 @@ describe('cached decisions', () => {
           id: 'x',
           actions: ['doc:read', 'doc:write'],
           when: ({ principal, action, resource }) =>
-            asked.push(`${principal.id} ${action} ${resource?.id}`) > 0 && answer,
+            checked.push(`${principal.id} ${action} ${resource?.id}`) > 0 && answer,
         },
         {
           id: 'fails',
@@ -211,26 +211,26 @@ describe('cached decisions', () => {
 
   it('are reused until their TTL has passed', async () => {
     const can = cached();
-    asked.length = 0;
+    checked.length = 0;
     expect(read(can, 'a', '1')).toBe(read(can, 'a', '1'));
     expect(can.many({ id: 'a' }, 'doc:read', [{ id: '1' }, { id: '2' }]).map(({ allowed }) => allowed)).toEqual([
       true,
       true,
     ]);
-    expect(asked).toEqual(['a doc:read 1', 'a doc:read 2']);
+    expect(checked).toEqual(['a doc:read 1', 'a doc:read 2']);
     expect(can.stats()).toEqual({ hits: 2, misses: 2, entries: 2 });
     await clock.advance(1_000);
     read(can, 'a', '1');
-    expect(asked).toHaveLength(3);
+    expect(checked).toHaveLength(3);
   });
 
   it('are distinct, whatever the parts of their keys contain', () => {
     const can = cached();
-    asked.length = 0;
+    checked.length = 0;
     read(can, 'a,1', '1');
     read(can, 'a', '1,1');
     read(can, '["a"', '1');
-    expect(asked).toHaveLength(3);
+    expect(checked).toHaveLength(3);
   });
 
   it.each<[string, unknown]>([
@@ -254,12 +254,12 @@ describe('cached decisions', () => {
 
   it('are not cached without a key, or when a rule failed', () => {
     const can = cached();
-    asked.length = 0;
+    checked.length = 0;
     for (let n = 0; n < 2; n++) {
       can({ id: 'a' }, 'doc:read', { id: '1', locked: true });
       expect(can({ id: 'a' }, 'doc:write', { id: '1' }).reason).toBe('ruleFailed');
     }
-    expect(asked).toEqual(['a doc:read 1', 'a doc:read 1']);
+    expect(checked).toEqual(['a doc:read 1', 'a doc:read 1']);
     expect(can.stats().entries).toBe(0);
     expect(() => can.assert({ id: 'a' }, 'doc:write', { id: '1' })).toThrow(/doc:write is not allowed/);
     expect(can.explain({ id: 'a' }, 'doc:read', { id: '1' })).toHaveLength(1);
@@ -269,9 +269,9 @@ describe('cached decisions', () => {
     const can = cached({ maxEntries: 2 });
     for (const doc of ['1', '2', '3']) read(can, 'a', doc);
     expect(can.stats().entries).toBe(2);
-    asked.length = 0;
+    checked.length = 0;
     read(can, 'a', '3');
     read(can, 'a', '1');
-    expect(asked).toEqual(['a doc:read 1']);
+    expect(checked).toEqual(['a doc:read 1']);
   });
 });

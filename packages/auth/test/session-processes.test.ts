@@ -68,9 +68,9 @@ function startWorker(): Worker {
   const worker = {
     child,
     ask: async (line: 'get' | 'renew') => {
-      const answer = once(lines, 'line') as Promise<[string]>;
+      const reply = once(lines, 'line') as Promise<[string]>;
       child.stdin!.write(`${line}\n`);
-      return (await answer)[0];
+      return (await reply)[0];
     },
   };
   workers.push(worker);
@@ -105,7 +105,7 @@ it('A30: processes share a session, use each refresh token once, and survive the
   one.child.kill('SIGKILL');
   await once(one.child, 'exit');
   // They wait until the lock of the killed process expires.
-  const answers = await Promise.all([two.ask('renew'), three.ask('renew')]);
-  expect(answers).toEqual(['access-3', 'access-3']);
+  const replies = await Promise.all([two.ask('renew'), three.ask('renew')]);
+  expect(replies).toEqual(['access-3', 'access-3']);
   expect(session).toMatchObject({ number: 3, refreshes: 4, revoked: false });
 }, 60_000);

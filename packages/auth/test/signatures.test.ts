@@ -509,13 +509,13 @@ describe('the policy', () => {
   });
 
   it('takes the algorithm from the key, and the key from its id', async () => {
-    const asked: unknown[][] = [];
+    const calls: unknown[][] = [];
     const resolve = (...given: [string]) => {
-      asked.push(given);
+      calls.push(given);
       return resolveKey(given[0]);
     };
     expect(await outcome(await signed(get), { resolveKey: resolve })).toBe('accepted');
-    expect(asked).toEqual([['k1']]);
+    expect(calls).toEqual([['k1']]);
     const line = '"@method": GET';
     const withAlg = (alg: string) => ({
       ...get,

@@ -53,7 +53,7 @@ describe('A23: a token is requested once', () => {
       expect(ms, `step ${n}`).toBeGreaterThanOrEqual(ceiling / 2);
       expect(ms, `step ${n}`).toBeLessThanOrEqual(ceiling + 100);
     });
-    endpoint.answer = undefined;
+    endpoint.respond = undefined;
     await clock.advance(30 * SECOND);
     expect(await tokens.getToken()).toMatch(/^token-/);
   });
@@ -73,7 +73,7 @@ describe('A23: a token is requested once', () => {
   it('outside of the unit of work of its first caller', async () => {
     const { endpoint, tokens } = stageTokens();
     let seen: unknown = 'not asked';
-    endpoint.answer = () => {
+    endpoint.respond = () => {
       seen = currentWork();
       return endpoint.plain();
     };
@@ -147,7 +147,7 @@ describe('A25: while no token can be obtained', () => {
   it('a hanging endpoint delays no caller while there is a current one', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     await tokens.getToken();
-    endpoint.answer = () => new Promise(() => {});
+    endpoint.respond = () => new Promise(() => {});
     await clock.advance(0.95 * HOUR);
     expect(tokens.peekToken()).toBe('token-1');
     expect(await tokens.getToken()).toBe('token-1');
@@ -278,7 +278,7 @@ describe('A28: expires_in', () => {
 
   it('that does not fit into a number is turned into a usable lifetime', async () => {
     const { endpoint, tokens } = stageTokens();
-    endpoint.answer = () =>
+    endpoint.respond = () =>
       new Response('{"access_token":"token-1","token_type":"bearer","expires_in":1e999}', {
         headers: { 'content-type': 'application/json' },
       });
@@ -290,7 +290,7 @@ describe('A28: expires_in', () => {
 describe('A29: two clients', () => {
   it('with the same id share no tokens, failures or backoff', async () => {
     const endpoint = new TokenEndpoint();
-    endpoint.answer = ({ form }) =>
+    endpoint.respond = ({ form }) =>
       form.get('scope') === 'b'
         ? new Response('slow down', { status: 429, headers: { 'retry-after': '60' } })
         : endpoint.plain({ access_token: `for ${form.get('scope')}`.replace(' ', '-') });
@@ -309,7 +309,7 @@ describe('A29: two clients', () => {
 
 describe('a token response', () => {
   const json = (value: unknown, init: ResponseInit = {}): Response => Response.json(value, init);
-  const rows: [name: string, answer: () => Response, expected: object][] = [
+  const rows: [name: string, response: () => Response, expected: object][] = [
     [
       'with an OAuth error',
       () => json({ error: 'invalid_client' }, { status: 401 }),
@@ -346,16 +346,16 @@ describe('a token response', () => {
     ],
     ['of a failing server', () => new Response('{}', { status: 500 }), { reason: 'refused', retryable: true }],
   ];
-  it.each(rows)('%s rejects with a reason', async (_name, answer, expected) => {
+  it.each(rows)('%s rejects with a reason', async (_name, response, expected) => {
     const { endpoint, tokens } = stageTokens();
-    endpoint.answer = answer;
+    endpoint.respond = response;
     expect(await failureOf(tokens.getToken())).toMatchObject({ code: 'MAC_TOKEN_REQUEST', ...expected });
     expect(tokens.peekToken()).toBeUndefined();
   });
 
   it('that does not arrive times out after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens({ timeoutMs: 2_000 });
-    endpoint.answer = () => new Promise(() => {});
+    endpoint.respond = () => new Promise(() => {});
     const failed = failureOf(tokens.getToken());
     await clock.advance(2_000);
     expect(await failed).toMatchObject({ reason: 'unreachable', retryable: true });
@@ -363,20 +363,20 @@ describe('a token response', () => {
 
   it('that does not end times out after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens();
-    endpoint.answer = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
+    endpoint.respond = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
     const failed = failureOf(tokens.getToken());
     await clock.advance(5_000);
     expect(await failed).toMatchObject({ reason: 'unreachable' });
   });
 
   it('never appears in an error, and neither does the secret', async () => {
-    for (const answer of [
+    for (const response of [
       () => json({ error: 'invalid_client', error_description: SECRET }, { status: 401 }),
       () => json({ access_token: SECRET }),
       () => json({ access_token: SECRET, token_type: SECRET }),
     ]) {
       const { endpoint, tokens } = stageTokens();
-      endpoint.answer = answer;
+      endpoint.respond = response;
       const error = await failureOf(tokens.getToken());
       expect(inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error)).not.toContain(SECRET);
     }
@@ -407,7 +407,7 @@ it('a token that is not valid in a header field is rejected and not shown', asyn
 describe('the cause of a failed fetch', () => {
   it('contains neither the request nor its credentials', async () => {
     const { endpoint, tokens } = stageTokens();
-    endpoint.answer = ({ headers }) => {
+    endpoint.respond = ({ headers }) => {
       const below = Object.assign(new Error(`ECONNREFUSED, sent ${headers['authorization']}`), {
         code: 'ECONNREFUSED',
       });
@@ -416,22 +416,22 @@ describe('the cause of a failed fetch', () => {
     };
     const error = await failureOf(tokens.getToken());
     const basic = endpoint.requests[0]!.headers['authorization']!.slice('Basic '.length);
-    const told = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error);
-    expect(told).not.toContain(SECRET);
-    expect(told).not.toContain(basic);
+    const printed = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error);
+    expect(printed).not.toContain(SECRET);
+    expect(printed).not.toContain(basic);
     expect(error).toMatchObject({ reason: 'unreachable', retryable: true });
     expect(error.cause).toMatchObject({ name: 'TypeError', cause: { code: 'ECONNREFUSED' } });
-    expect(told).toContain('fetch failed for [redacted]');
+    expect(printed).toContain('fetch failed for [redacted]');
   });
 
   it('is preserved if it is an error of this library, and dropped if it is not an error', async () => {
     const { endpoint, tokens } = stageTokens();
     const ours = new TimeoutError('Too late.', 5);
-    endpoint.answer = () => Promise.reject(ours);
+    endpoint.respond = () => Promise.reject(ours);
     expect((await failureOf(tokens.getToken())).cause).toBe(ours);
     for (const thrown of [`no ${SECRET}`, { secret: SECRET }]) {
       const other = stageTokens();
-      other.endpoint.answer = () => Promise.reject(thrown as never);
+      other.endpoint.respond = () => Promise.reject(thrown as never);
       const { cause } = await failureOf(other.tokens.getToken());
       expect(cause).toBe(typeof thrown === 'string' ? 'no [redacted]' : undefined);
     }
@@ -451,7 +451,7 @@ describe('a closed client', () => {
   it('rejects waiting callers, and still returns a valid token', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     await tokens.getToken();
-    endpoint.answer = () => new Promise(() => {});
+    endpoint.respond = () => new Promise(() => {});
     await clock.advance(HOUR);
     const failed = expect(tokens.getToken()).rejects.toMatchObject({ code: 'MAC_CLOSED', retryable: false });
     await tokens.close();

@@ -16,7 +16,7 @@ export class TokenEndpoint {
   /** Members that override those of the default response. */
   grant: Record<string, unknown> = {};
   /** Replaces the default response. */
-  answer: ((request: TokenRequest) => Response | Promise<Response>) | undefined;
+  respond: ((request: TokenRequest) => Response | Promise<Response>) | undefined;
 
   get calls(): number {
     return this.requests.length;
@@ -27,7 +27,7 @@ export class TokenEndpoint {
     this.requests.push(request);
     await Promise.resolve();
     signal.throwIfAborted();
-    return await (this.answer?.(request) ?? this.plain());
+    return await (this.respond?.(request) ?? this.plain());
   };
 
   plain(more: Record<string, unknown> = {}): Response {
@@ -41,18 +41,18 @@ export class TokenEndpoint {
   }
 
   fail(status = 503, headers: Record<string, string> = {}): void {
-    this.answer = () => new Response('down', { status, headers });
+    this.respond = () => new Response('down', { status, headers });
   }
 
   refuse(error: string, status = 400): void {
-    this.answer = () => Response.json({ error, error_description: `${SECRET} is not known` }, { status });
+    this.respond = () => Response.json({ error, error_description: `${SECRET} is not known` }, { status });
   }
 
   /** Delays responses until the returned function is called. */
   hold(): () => void {
     let release!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));
-    this.answer = async () => {
+    this.respond = async () => {
       await released;
       return this.plain();
     };

@@ -28,7 +28,7 @@ it('sends one token request at a time and not too often, and never returns a tok
         let state = 'up';
         let inFlight = 0;
         let most = 0;
-        endpoint.answer = async () => {
+        endpoint.respond = async () => {
           most = Math.max(most, ++inFlight);
           const askedAt = clock.monotonic();
           try {

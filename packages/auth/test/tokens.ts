@@ -107,7 +107,7 @@ export class KeyEndpoint {
   calls = 0;
   readonly requests: { url: string; headers: Record<string, string>; redirect: string }[] = [];
   /** Replaces the default response. */
-  answer: (() => Response | Promise<Response>) | undefined;
+  respond: (() => Response | Promise<Response>) | undefined;
   headers: Record<string, string> = {};
 
   constructor(keys: readonly JsonWebKey[]) {
@@ -118,10 +118,10 @@ export class KeyEndpoint {
     this.calls++;
     this.requests.push({ url, headers, redirect });
     await Promise.resolve();
-    return (await this.answer?.()) ?? Response.json({ keys: this.keys }, { headers: this.headers });
+    return (await this.respond?.()) ?? Response.json({ keys: this.keys }, { headers: this.headers });
   };
 
   fail(status = 503): void {
-    this.answer = () => new Response('down', { status });
+    this.respond = () => new Response('down', { status });
   }
 }

@@ -155,14 +155,14 @@ describe('known vulnerabilities', () => {
   });
 
   it('A2: CVE-2022-23529: an object that converts itself to a secret is rejected without calling it', () => {
-    let asked = 0;
+    let conversions = 0;
     const object = {
-      toString: () => `${++asked}`.repeat(64),
-      [Symbol.toPrimitive]: () => `${++asked}`.repeat(64),
+      toString: () => `${++conversions}`.repeat(64),
+      [Symbol.toPrimitive]: () => `${++conversions}`.repeat(64),
       length: 64,
     };
     expect(() => createHmacJwtVerifier({ ...hmac, secrets: [{ secret: object as never }] })).toThrow(OptionsError);
-    expect(asked).toBe(0);
+    expect(conversions).toBe(0);
   });
 
   it('A3: a key without alg works with every allowed algorithm of its type, one with alg only with that', async () => {
@@ -426,7 +426,7 @@ describe('a shared secret', () => {
 
 describe('revocation', () => {
   it('is checked for each use, and anything but false rejects the token', async () => {
-    const answers: (() => unknown)[] = [
+    const results: (() => unknown)[] = [
       () => false,
       () => Promise.resolve(false),
       () => true,
@@ -434,7 +434,7 @@ describe('revocation', () => {
       () => Promise.reject(new Error('down')),
       () => false,
     ];
-    const guarded = verifierFor({}, { isRevoked: () => answers.shift()!() as boolean });
+    const guarded = verifierFor({}, { isRevoked: () => results.shift()!() as boolean });
     const token = makeToken(key, claims);
     const reasons = [];
     for (let use = 0; use < 6; use++) reasons.push(await reasonOf(guarded.verify(token)));

@@ -147,14 +147,14 @@ describe('A33: a webhook', () => {
 
   it('is accepted once with seen, and rejected when seen fails', async () => {
     const ids = new Set<string>();
-    const kept: number[] = [];
+    const stored: number[] = [];
     const seen = (id: string, keepMs: number): boolean => {
-      kept.push(keepMs);
+      stored.push(keepMs);
       return ids.size === ids.add(id).size;
     };
     expect(await outcome(VECTOR, BODY, { seen })).toBe('accepted');
     expect(await outcome(VECTOR, BODY, { seen })).toBe('replayed');
-    expect(kept).toEqual([600_000, 600_000]);
+    expect(stored).toEqual([600_000, 600_000]);
     expect(await outcome(VECTOR, BODY, { seen: () => undefined as never })).toBe('replayed');
     expect(await outcome(VECTOR, BODY, { seen: () => Promise.reject(new Error('down')) })).toBe('replayUnknown');
     const forged = { ...VECTOR, 'webhook-id': 'msg_forged' };

@@ -20,11 +20,11 @@ const keys = [
 
 describe('keys', () => {
   it('stay distinct as storage keys and in UTF-8', () => {
-    const kept = keys.map(storageKey);
-    expect(new Set(kept).size).toBe(keys.length);
-    const bytes = kept.map((key) => Buffer.from(tierKey(key)).toString('hex'));
+    const stored = keys.map(storageKey);
+    expect(new Set(stored).size).toBe(keys.length);
+    const bytes = stored.map((key) => Buffer.from(tierKey(key)).toString('hex'));
     expect(new Set(bytes).size).toBe(keys.length);
-    for (const key of kept) expect(key.length).toBeLessThanOrEqual(MAX_KEY_LENGTH);
+    for (const key of stored) expect(key.length).toBeLessThanOrEqual(MAX_KEY_LENGTH);
   });
 
   it('must be non-empty strings', () => {

@@ -11,10 +11,10 @@ interface Page {
 /** A source with versions, which records the validators it received. */
 class Origin {
   version = 1;
-  readonly asked: (string | undefined)[] = [];
+  readonly received: (string | undefined)[] = [];
 
   readonly load = ({ stale, setValidator, notModified }: LoadContext<Page>): Page => {
-    this.asked.push(stale?.validator);
+    this.received.push(stale?.validator);
     const validator = `"${this.version}"`;
     if (stale?.validator === validator) return notModified();
     setValidator(validator);
@@ -33,7 +33,7 @@ describe('in memory', () => {
     await clock.advance(1_500);
     origin.version = 2;
     expect(await clock.runUntil(cache.getOrLoad('a', origin.load))).toEqual({ text: 'version 2' });
-    expect(origin.asked).toEqual([undefined, '"1"', '"1"']);
+    expect(origin.received).toEqual([undefined, '"1"', '"1"']);
   });
 
   it('a renewed value can be invalidated by its tags; the next load has no validator', async () => {
@@ -45,7 +45,7 @@ describe('in memory', () => {
     await cache.invalidateTags(['t']);
     expect(cache.peek('a')).toBeUndefined();
     await cache.getOrLoad('a', origin.load);
-    expect(origin.asked).toEqual([undefined, '"1"', undefined]);
+    expect(origin.received).toEqual([undefined, '"1"', undefined]);
   });
 
   it('notModified can be combined with setTtl and addTags', async () => {
@@ -71,11 +71,11 @@ describe('in memory', () => {
 
   it('getOrLoadMany has a validator and notModified for each key', async () => {
     const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
-    const asked: (string | undefined)[] = [];
+    const received: (string | undefined)[] = [];
     const load = (keys: readonly string[]) =>
       cache.getOrLoadMany(keys, (missing, { stale, setValidator, notModified }) =>
         missing.map((key) => {
-          asked.push(stale(key)?.validator);
+          received.push(stale(key)?.validator);
           if (key === 'a' && stale(key) !== undefined) return [key, notModified(key)] as const;
           setValidator(key, `${key}-1`);
           return [key, { text: key }] as const;
@@ -84,7 +84,7 @@ describe('in memory', () => {
     const before = await load(['a', 'b']);
     await clock.advance(1_500);
     const after = await clock.runUntil(load(['a', 'b', 'c']));
-    expect(asked).toEqual([undefined, undefined, 'a-1', 'b-1', undefined]);
+    expect(received).toEqual([undefined, undefined, 'a-1', 'b-1', undefined]);
     expect(after.get('a')).toBe(before.get('a'));
     expect(after.get('b')).not.toBe(before.get('b'));
   });
@@ -111,11 +111,11 @@ describe('through the shared tier', () => {
     await clock.advance(1_500);
     expect(await clock.runUntil(other.getOrLoad('a', origin.load))).toEqual({ text: 'version 1' });
     await clock.advance(100);
-    expect(origin.asked).toEqual([undefined, '"1"']);
+    expect(origin.received).toEqual([undefined, '"1"']);
     // The renewed value was stored for the other instances too.
     expect(other.stats()).toMatchObject({ l2Fills: 1, fenced: 0 });
     expect(await clock.runUntil(one.get('a'))).toEqual({ text: 'version 1' });
-    expect(origin.asked).toHaveLength(2);
+    expect(origin.received).toHaveLength(2);
   });
 
   it('does not renew a value that is invalidated during the conditional request', async () => {

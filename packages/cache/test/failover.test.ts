@@ -94,8 +94,8 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
       const readers = [one, two].map((cache) => reading(cache, keys, (key) => `loaded ${key}`));
       const slots = new Set([await slotOf(`{${prefix}}:log`), ...(await Promise.all(keys.map(slotOf)))]);
       for (const slot of slots) await moveSlot(slot);
-      const said = cluster.ports.map(async (port) => String(await cluster.command(port, 'INFO', 'errorstats')));
-      expect((await Promise.all(said)).join()).toMatch(/errorstat_(MOVED|ASK)/);
+      const errorStats = cluster.ports.map(async (port) => String(await cluster.command(port, 'INFO', 'errorstats')));
+      expect((await Promise.all(errorStats)).join()).toMatch(/errorstat_(MOVED|ASK)/);
       const before = readers.map(({ count }) => count());
       await soon(() => expect(readers.every(({ count }, i) => count() > (before[i] as number) + 50)).toBe(true));
       for (const reader of readers) {

@@ -72,20 +72,20 @@ describe.each(clients)('with %s', (name, connect) => {
     let trips = 0;
     let isOpen = false;
     // Commands sent before the first reply count as one round trip.
-    const count = (answer: unknown): unknown => {
+    const count = (reply: unknown): unknown => {
       if (!isOpen) trips++;
       isOpen = true;
       const close = (): unknown => (isOpen = false);
-      (answer as Promise<unknown>).then(close, close);
-      return answer;
+      (reply as Promise<unknown>).then(close, close);
+      return reply;
     };
     const spied = new Proxy(redis.client, {
       get(target, property) {
         const member: unknown = Reflect.get(target, property);
         if (typeof member !== 'function') return member;
         return (...args: unknown[]): unknown => {
-          const answer = (member as (...all: unknown[]) => unknown).apply(target, args);
-          return property === 'sendCommand' || property === 'callBuffer' ? count(answer) : answer;
+          const reply = (member as (...all: unknown[]) => unknown).apply(target, args);
+          return property === 'sendCommand' || property === 'callBuffer' ? count(reply) : reply;
         };
       },
     });

@@ -32,7 +32,7 @@ describe('telemetry of the shared tier', () => {
   it('annotates the unit of work with reads that waited, by what they waited for, and not with hits', async () => {
     const { caches, clock } = fleet<string>(2);
     const [cache, other] = caches as [Cache<string>, Cache<string>];
-    const story = runWork({}, async () => {
+    const work = runWork({}, async () => {
       for (let i = 0; i < 3; i++) {
         await cache.getOrLoad('k', async () => {
           await clock.sleep(40);
@@ -43,7 +43,7 @@ describe('telemetry of the shared tier', () => {
       await other.getOrLoad('k', async () => 'never asked');
       return currentWork()?.annotations;
     });
-    const { cacheMs, ...counts } = (await clock.runUntil(story)) as Record<string, number>;
+    const { cacheMs, ...counts } = (await clock.runUntil(work)) as Record<string, number>;
     expect(counts).toEqual({ cacheWaits: 2, cacheLoads: 1, cacheL2Hits: 1 });
     expect(cacheMs).toBeGreaterThanOrEqual(40);
     expect(cacheMs).toBeLessThan(50);

@@ -106,15 +106,15 @@ describe('many keys', () => {
   it('loads the missing keys with one call and returns all values in the order of the keys', async () => {
     const { cache, clock } = cacheInVirtualTime<number>();
     await cache.set('b', 2);
-    const asked: (readonly string[])[] = [];
+    const requested: (readonly string[])[] = [];
     const load = async (keys: readonly string[]): Promise<Map<string, number>> => {
-      asked.push(keys);
+      requested.push(keys);
       await clock.sleep(10);
       return new Map(keys.filter((key) => key !== 'none').map((key) => [key, key.charCodeAt(0)]));
     };
     const values = await clock.runUntil(cache.getOrLoadMany(['a', 'b', 'none', 'a', 'c'], load));
     expect([...values]).toEqual([['a', 97], ['b', 2], ['c', 99]]); // prettier-ignore
-    expect(asked).toEqual([['a', 'none', 'c']]);
+    expect(requested).toEqual([['a', 'none', 'c']]);
     expect([...(await cache.getMany(['c', 'none', 'a']))]).toEqual([['c', 99], ['a', 97]]); // prettier-ignore
     expect(cache.stats()).toMatchObject({ loads: 3 });
   });
@@ -221,17 +221,17 @@ describe('many keys', () => {
   it('warm continues with the next batch after a failure', async () => {
     const { cache } = cacheInVirtualTime<string>();
     await cache.set('k3', 'here');
-    const asked: number[] = [];
+    const requested: number[] = [];
     const keys = async function* (): AsyncGenerator<string> {
       for (let i = 0; i < 25; i++) yield `k${i}`;
     };
     const load = (missing: readonly string[]): Record<string, string> => {
-      asked.push(missing.length);
-      if (asked.length === 2) throw new Error('down');
+      requested.push(missing.length);
+      if (requested.length === 2) throw new Error('down');
       return Object.fromEntries(missing.map((key) => [key, 'v']));
     };
     expect(await cache.warm(keys(), load, { batchSize: 10 })).toEqual({ present: 1, loaded: 14, failed: 10 });
-    expect(asked).toEqual([9, 10, 5]);
+    expect(requested).toEqual([9, 10, 5]);
     await expect(cache.warm(['a'], load, { batch: 1 } as object)).rejects.toMatchObject({ path: 'warm.batch' });
   });
 });

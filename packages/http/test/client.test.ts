@@ -141,22 +141,22 @@ describe('a call', () => {
 
 describe('a schema', () => {
   const Invoice = z.object({ id: z.number(), lines: z.array(z.object({ cents: z.number() })) });
-  const answer = (json: unknown) => upstream.setFaults([{ fault: respond(200, { json }) }]);
+  const respondWith = (json: unknown) => upstream.setFaults([{ fault: respond(200, { json }) }]);
 
   test('validates, types and transforms the data', async () => {
-    await answer({ id: 1, lines: [], more: true });
+    await respondWith({ id: 1, lines: [], more: true });
     const { data } = await clientFor().get('/a', { schema: Invoice.transform(({ id }) => `#${id}`) });
     expect(data).toBe('#1');
   });
 
   test('may be asynchronous', async () => {
-    await answer({ id: 1, lines: [] });
+    await respondWith({ id: 1, lines: [] });
     const schema = Invoice.refine(async () => Promise.resolve(true));
     expect((await clientFor().get('/a', { schema })).data).toEqual({ id: 1, lines: [] });
   });
 
   test('mismatch is an error with the paths, but without the values', async () => {
-    await answer({ id: 1, lines: [{ cents: 'canary' }] });
+    await respondWith({ id: 1, lines: [{ cents: 'canary' }] });
     const error = await failure(clientFor().get('/a', { schema: Invoice }));
     expect(error).toMatchObject({
       code: 'MAC_HTTP_DECODE',

@@ -222,13 +222,13 @@ describe('choosing an endpoint', () => {
 });
 
 test('an error names the endpoint of the last attempt, not the first of the list', async () => {
-  const answers: Record<string, number> = {
+  const responses: Record<string, number> = {
     'h1.internal': 0,
     'h2.internal': 404,
     'h3.internal': 200,
     'h4.internal': 200,
   };
-  const { client, clock, delays } = fleet((host) => answers[host] ?? 200);
+  const { client, clock, delays } = fleet((host) => responses[host] ?? 200);
   delays.set('h4.internal', 60_000);
   const schema = z.object({ id: z.number() });
   for (const [host, code] of [
@@ -517,17 +517,17 @@ describe('endpoints from a function', () => {
 
   test('that hang are fetched again after 30 s, and a late list does not replace a newer one', async () => {
     const { client, clock, sent } = fleet(() => 200);
-    const answers: ((list: { url: string }[]) => void)[] = [];
-    const endpoints = () => new Promise<{ url: string }[]>((resolve) => answers.push(resolve));
+    const responses: ((list: { url: string }[]) => void)[] = [];
+    const endpoints = () => new Promise<{ url: string }[]>((resolve) => responses.push(resolve));
     const orders = client({ endpoints, timeoutMs: 1_000 });
     await expect(clock.runUntil(orders.get('/a'))).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
     await clock.advance(29_000);
     const next = orders.get('/a');
     await Promise.resolve();
-    expect(answers).toHaveLength(2);
-    answers[1]?.([{ url: 'http://new.internal' }]);
+    expect(responses).toHaveLength(2);
+    responses[1]?.([{ url: 'http://new.internal' }]);
     await clock.runUntil(next);
-    answers[0]?.([{ url: 'http://old.internal' }]);
+    responses[0]?.([{ url: 'http://old.internal' }]);
     await clock.runUntil(orders.get('/a'));
     expect(sent).toEqual(['new.internal', 'new.internal']);
   });

@@ -102,15 +102,15 @@ describe('credentials that auth adds per caller', () => {
   });
 
   test('keep the response to POST out of the store, and auth is called once', async () => {
-    let asked = 0;
-    const auth: HttpAuth = { authorize: () => ({ authorization: `${++asked}` }) };
+    let calls = 0;
+    const auth: HttpAuth = { authorize: () => ({ authorization: `${++calls}` }) };
     const origin = scriptedDispatcher({
       status: 200,
       ...withCacheControl('max-age=60', { 'content-location': '/me' }),
     });
     await using client = clientFor(origin, {}, { auth });
     await client.post('/me');
-    expect(asked).toBe(1);
+    expect(calls).toBe(1);
     await client.get('/me');
     expect(origin.sent).toHaveLength(2);
   });
@@ -120,7 +120,7 @@ describe('credentials that auth adds per caller', () => {
     ['auth hangs', () => never, 'MAC_TIMEOUT'],
   ])('nothing is served when %s, and the call fails within its time limit', async (_, authorize, code) => {
     let works = true;
-    const auth: HttpAuth = { authorize: (...asked) => (works ? { authorization: 'a' } : authorize(...asked)) };
+    const auth: HttpAuth = { authorize: (...calls) => (works ? { authorization: 'a' } : authorize(...calls)) };
     await using client = clientFor(echo('authorization'), {}, { auth });
     await client.get('/me');
     works = false;

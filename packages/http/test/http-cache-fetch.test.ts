@@ -144,9 +144,9 @@ describe('fetch with a cache', () => {
 
   test('returns the whole body of a 404, with or without a cache directive', async () => {
     const text = 'x'.repeat(200_000);
-    const answers = [{}, { 'cache-control': 'max-age=60' }, { 'cache-control': 'no-store' }];
+    const responses = [{}, { 'cache-control': 'max-age=60' }, { 'cache-control': 'no-store' }];
     await using upstream = await startFaultServer({
-      handle: ({ path }) => ({ status: 404, headers: answers[Number(path.slice(1))] as never, text }),
+      handle: ({ path }) => ({ status: 404, headers: responses[Number(path.slice(1))] as never, text }),
     });
     await using client = createHttpClient({ baseUrl: upstream.url, cache: {}, retry: false });
     for (const i of [0, 1, 2, 1]) expect((await (await client.fetch(`/${i}`)).text()).length).toBe(text.length);

@@ -87,8 +87,8 @@ test.each([
   ['an absolute URL', 'https://b.example.com/v2/items/7'],
   ['a path', '/v2/items/7'],
 ])('a URL that one endpoint names in Location is invalidated for all endpoints: %s', async (_what, location) => {
-  const kept = { status: 200, ...withCacheControl('max-age=60') };
-  const dispatcher = scriptedDispatcher(kept, { status: 201, headers: { location } }, kept);
+  const stored = { status: 200, ...withCacheControl('max-age=60') };
+  const dispatcher = scriptedDispatcher(stored, { status: 201, headers: { location } }, stored);
   const endpoints = [
     { url: 'https://a.example.com/v1', weight: 1e-9 },
     { url: 'https://b.example.com/v2', weight: 1 },

@@ -7,10 +7,10 @@ import type { HttpDispatcher } from '../src/dispatcher.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 /** A client whose upstream responds by path prefix, and never to other paths. */
-function clientFor(answers: Record<string, Script>, options: Partial<HttpClientOptions>): HttpClient {
+function clientFor(responses: Record<string, Script>, options: Partial<HttpClientOptions>): HttpClient {
   const dispatch: HttpDispatcher['dispatch'] = (request, handler) => {
-    const answer = Object.entries(answers).find(([path]) => request.path.startsWith(path))?.[1];
-    return answer === undefined || scriptedDispatcher(answer).dispatch(request, handler);
+    const response = Object.entries(responses).find(([path]) => request.path.startsWith(path))?.[1];
+    return response === undefined || scriptedDispatcher(response).dispatch(request, handler);
   };
   return createHttpClient({
     name: 'billing',

@@ -217,7 +217,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(span && lengthMs(span)).toBe(40);
   });
 
-  const kept = { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' };
+  const stored = { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' };
   const twice = (client: HttpClient) => Promise.all([client.get('/a'), client.get('/a')]);
   test.each<[string, Partial<HttpClientOptions>, (client: HttpClient) => Promise<unknown>, unknown[]]>([
     [
@@ -238,7 +238,7 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     ],
     [
       'answered by the cache',
-      { dispatcher: scriptedDispatcher(kept), cache: {} },
+      { dispatcher: scriptedDispatcher(stored), cache: {} },
       async (client) => [await client.get('/a'), await client.get('/a')],
       [[0, undefined]],
     ],
@@ -369,8 +369,8 @@ test('the URL of a redirect shows no path parameters', async () => {
 });
 
 test('background revalidation has a span and a duration, in a trace of its own', async () => {
-  const kept = { status: 200, headers: { 'cache-control': 'max-age=1, stale-while-revalidate=60' } };
-  const client = clientFor({ dispatcher: scriptedDispatcher(kept, { status: 404 }), cache: {} });
+  const stored = { status: 200, headers: { 'cache-control': 'max-age=1, stale-while-revalidate=60' } };
+  const client = clientFor({ dispatcher: scriptedDispatcher(stored, { status: 404 }), cache: {} });
   const caller = provider.getTracer('test').startSpan('caller');
   await context.with(trace.setSpan(context.active(), caller), async () => {
     await client.get('/a');

@@ -106,10 +106,10 @@ export async function runFleet(fleet: Fleet): Promise<Run> {
     const ask = (): void => {
       const one = cost(random);
       decisions++;
-      const asked = limiter;
-      void asked.take('key', { cost: one }).then((decision) => {
+      const target = limiter;
+      void target.take('key', { cost: one }).then((decision) => {
         // A response to a crashed process is lost.
-        if (asked !== limiter) return;
+        if (target !== limiter) return;
         if (decision.allowed) {
           admitted.push(clock.monotonic());
           costs.push(one);

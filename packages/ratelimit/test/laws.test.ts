@@ -212,14 +212,14 @@ it('fastify-rate-limit #344: keys that are added and removed are decided indepen
 describe('fastify-rate-limit #84: a store that never responds', () => {
   it('delays a decision by 50 ms, by nothing once the breaker is open, and gets one probe per half second', async () => {
     const clock = virtualClock();
-    let asked = 0;
+    let calls = 0;
     const { store } = storeOf(clock, tokenBucket(options));
     const silent: RateLimitStore = {
       ...store,
       open: (table) => ({
         ...store.open(table),
         take: () => {
-          asked++;
+          calls++;
           return new Promise<never>(() => {});
         },
       }),
@@ -238,10 +238,10 @@ describe('fastify-rate-limit #84: a store that never responds', () => {
     }
     expect(waits.slice(0, 5)).toEqual([50, 50, 50, 50, 50]);
     expect(Math.max(...waits.slice(5))).toBe(0);
-    expect(asked).toBe(5);
+    expect(calls).toBe(5);
     await clock.advance(1_000);
     await clock.runUntil(Promise.all(Array.from({ length: 50 }, (_, i) => limiter.take(`later ${i}`))));
-    expect(asked).toBe(6);
+    expect(calls).toBe(6);
     await limiter.close();
     await new Promise<void>((done) => setImmediate(done));
     process.off('unhandledRejection', listen);

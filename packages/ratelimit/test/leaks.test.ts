@@ -37,7 +37,7 @@ describe('leaks', () => {
     expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before.length);
     await new Promise<void>((done) => setImmediate(done));
     globalThis.gc!();
-    const kept = requests.filter((one) => one.deref() !== undefined).length;
-    expect(kept).toBeLessThanOrEqual(2);
+    const retained = requests.filter((one) => one.deref() !== undefined).length;
+    expect(retained).toBeLessThanOrEqual(2);
   });
 });

@@ -7,14 +7,14 @@ import { KeyNames } from './key-names.ts';
 
 it('reports a gap and restarts at the end of a log that ends before the last position', async () => {
   const clock = virtualClock();
-  const asked: string[] = [];
+  const sent: string[] = [];
   let [place, number] = ['2000-7', '5'];
   let breakNow = (): void => {};
   const connection = (): RedisConnection => ({
     driver: 'node-redis',
     cluster: false,
     send: (_key, words) => {
-      asked.push(String(words.at(-1)));
+      sent.push(String(words.at(-1)));
       return new Promise(() => {});
     },
     duplicate: connection,
@@ -46,7 +46,7 @@ it('reports a gap and restarts at the end of a log that ends before the last pos
     [place, number] = [newPlace, newNumber];
     breakNow();
     await clock.advance(500);
-    expect(asked.at(-1)).toBe(from);
+    expect(sent.at(-1)).toBe(from);
   }
   expect(states).toEqual(['gap', 'gap']);
   leave();

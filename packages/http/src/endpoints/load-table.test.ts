@@ -82,21 +82,21 @@ test('property: the numbers of each endpoint depend on its own events only, wher
   fc.assert(
     fc.property(fc.array(fc.oneof(event, move), { maxLength: 60 }), (steps) => {
       let load = new LoadTable();
-      let places = [0, 1, 2, 3, 4];
+      let positions = [0, 1, 2, 3, 4];
       for (let i = 0; i < 5; i++) load.add(false);
-      const alone = places.map(() => new LoadTable());
+      const alone = positions.map(() => new LoadTable());
       for (const one of alone) one.add(false);
       let now = 0;
       for (const step of steps) {
         if (Array.isArray(step)) {
           const next = new LoadTable();
-          for (const i of step) next.addFrom(load, places[i] as number);
-          places = places.map((_, i) => step.indexOf(i));
+          for (const i of step) next.addFrom(load, positions[i] as number);
+          positions = positions.map((_, i) => step.indexOf(i));
           load = next;
           continue;
         }
         now += step.afterMs;
-        const [own, place] = [alone[step.at] as LoadTable, places[step.at] as number];
+        const [own, place] = [alone[step.at] as LoadTable, positions[step.at] as number];
         if (step.what === 'recordStart' || step.what === 'recordEnd') {
           own[step.what](0);
           load[step.what](place);
@@ -105,7 +105,7 @@ test('property: the numbers of each endpoint depend on its own events only, wher
           load[step.what](place, step.ms, now);
         }
         for (const [i, one] of alone.entries()) {
-          const at = places[i] as number;
+          const at = positions[i] as number;
           expect([load.inFlight(at), load.needsCheck(at), load.latencyMs(at, now), load.expectedMs(at, now)]).toEqual([
             one.inFlight(0),
             one.needsCheck(0),

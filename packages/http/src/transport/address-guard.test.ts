@@ -119,12 +119,12 @@ describe('guardedLookup', () => {
   });
 
   test('DNS rebinding: every lookup is checked again, and the checked address is returned', () => {
-    let asked = 0;
+    let lookups = 0;
     const lookup = guardedLookup((hostname, options, callback) =>
-      resolving(asked++ === 0 ? '8.8.8.8' : '127.0.0.1')(hostname, options, callback),
+      resolving(lookups++ === 0 ? '8.8.8.8' : '127.0.0.1')(hostname, options, callback),
     );
     expect(lookedUp(lookup, false).address).toBe('8.8.8.8');
-    expect(asked).toBe(1);
+    expect(lookups).toBe(1);
     expect(lookedUp(lookup, false).error).toMatchObject({ address: '127.0.0.1' });
   });
 

@@ -9,15 +9,15 @@ const a: Destination = { host: 'a.example', port: 443 };
 /** Feeds `answers` to a handshake, one after the other. `rest` is what was not consumed. */
 function converse(
   url: string,
-  answers: readonly Uint8Array[],
+  replies: readonly Uint8Array[],
   to = a,
 ): { sent: string[]; end: HandshakeStep; rest: string } {
   const handshake = proxyHandshake(proxyOf(url), to);
   const sent = [Buffer.from(handshake.opening).toString('latin1')];
   let received = Buffer.alloc(0);
   let end: HandshakeStep = { next: 'read' };
-  for (const answer of answers) {
-    received = Buffer.concat([received, answer]);
+  for (const reply of replies) {
+    received = Buffer.concat([received, reply]);
     for (end = handshake.step(received); end.next === 'send'; end = handshake.step(received)) {
       sent.push(Buffer.from(end.bytes).toString('latin1'));
       received = received.subarray(end.consumed);
@@ -43,7 +43,7 @@ describe('CONNECT', () => {
     expect(converse(url, [], to).sent).toEqual([opening]);
   });
 
-  test.each<[answer: string, end: object, rest: string]>([
+  test.each<[reply: string, end: object, rest: string]>([
     ['HTTP/1.1 200 Connection established\r\n\r\nfirst', { next: 'open' }, 'first'],
     ['HTTP/1.0 200\r\n\r\n', { next: 'open' }, ''],
     ['HTTP/1.1 204 No\r\nvia: x\r\n\r\n', { next: 'open' }, ''],
@@ -54,11 +54,11 @@ describe('CONNECT', () => {
     ['', { next: 'read' }, ''],
     ['HTT', { next: 'read' }, 'HTT'],
     ['HTTP/1.1 200 OK\r\nvia: ', { next: 'read' }, 'HTTP/1.1 200 OK\r\nvia: '],
-  ])('%j', (answer, end, rest) => {
-    expect(converse('http://p', [text(answer)])).toMatchObject({ end, rest });
+  ])('%j', (reply, end, rest) => {
+    expect(converse('http://p', [text(reply)])).toMatchObject({ end, rest });
   });
 
-  test.each<[answer: string, code: string, what: string]>([
+  test.each<[reply: string, code: string, what: string]>([
     ['HTTP/1.1 403 Forbidden\r\n', 'ERR_PROXY_TUNNEL', 'answered 403 to CONNECT'],
     ['HTTP/1.1 407 canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'answered 407 to CONNECT'],
     ['HTTP/1.1 302 Found\r\nlocation: http://canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'answered 302 to CONNECT'],
@@ -77,8 +77,8 @@ describe('CONNECT', () => {
       'ERR_PROXY_TUNNEL',
       'sent a response to CONNECT whose head is too long',
     ],
-  ])('%.40j is %s', (answer, code, what) => {
-    expect(converse('http://p', [text(answer)]).end).toEqual({ next: 'fail', code, what });
+  ])('%.40j is %s', (reply, code, what) => {
+    expect(converse('http://p', [text(reply)]).end).toEqual({ next: 'fail', code, what });
   });
 });
 
@@ -130,17 +130,17 @@ describe('SOCKS 5', () => {
       ['\x05\x01\x00', request],
       a,
     ],
-  ])('%s', (_what, url, answers, sent, to) => {
-    const all = converse(url, answers.map(text), to);
+  ])('%s', (_what, url, replies, sent, to) => {
+    const all = converse(url, replies.map(text), to);
     expect(all).toMatchObject({ sent, end: { next: 'open' }, rest: '' });
     // Split into single bytes, and in one piece with data of the target behind it.
-    const bytes = text(`${answers.join('')}first`);
+    const bytes = text(`${replies.join('')}first`);
     const cut = converse(url, Array.from(bytes, (byte) => Uint8Array.of(byte)).slice(0, -5), to);
     expect(cut).toMatchObject({ sent, end: { next: 'open' }, rest: '' });
     expect(converse(url, [bytes], to)).toMatchObject({ sent, end: { next: 'open' }, rest: 'first' });
   });
 
-  test.each<[answers: string[], code: string, what: string]>([
+  test.each<[replies: string[], code: string, what: string]>([
     [['HTTP/1.1 400 canary'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
     [['\x04\x00'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
     [['\x05\xff'], 'ERR_PROXY_TUNNEL', 'accepts none of the offered authentication methods (SOCKS)'],
@@ -152,8 +152,8 @@ describe('SOCKS 5', () => {
     [['\x05\x00', '\x05\x05'], 'ERR_PROXY_UNAVAILABLE', 'had its connection refused by the host (SOCKS)'],
     [['\x05\x00', '\x05\x08'], 'ERR_PROXY_TUNNEL', 'answered 8 (SOCKS)'],
     [['\x05\x00', '\x05\x00\x00\x07'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
-  ])('%j is %s', (answers, code, what) => {
-    expect(converse('socks5://u:p@p', answers.map(text)).end).toEqual({ next: 'fail', code, what });
+  ])('%j is %s', (replies, code, what) => {
+    expect(converse('socks5://u:p@p', replies.map(text)).end).toEqual({ next: 'fail', code, what });
   });
 
   test('fails when the proxy requests credentials that the URL does not have', () => {

@@ -85,10 +85,10 @@ test('reports once that a name has moved, also when a lookup has refreshed it fi
 });
 
 test('an additional address is not reported as a move', async () => {
-  const answers = [{ address: '192.0.2.1', ttlMs: 1_000 }];
-  const { resolver, look } = resolverOf(() => [...answers]);
+  const results = [{ address: '192.0.2.1', ttlMs: 1_000 }];
+  const { resolver, look } = resolverOf(() => [...results]);
   await look();
-  answers.push({ address: '192.0.2.2', ttlMs: 1_000 });
+  results.push({ address: '192.0.2.2', ttlMs: 1_000 });
   await clock.advance(1_000);
   expect(await resolver.hasMoved('a.example')).toBe(false);
 });
@@ -127,9 +127,9 @@ test('a query that hangs is sent again after 5 s, and its late result does not r
 });
 
 test('a name whose refresh hangs becomes due again after 5 s', async () => {
-  let asked = 0;
+  let lookups = 0;
   const resolver = new TtlResolver(
-    () => (asked++ === 0 ? Promise.resolve([{ address: '192.0.2.1', ttlMs: 1_000 }]) : new Promise(() => {})),
+    () => (lookups++ === 0 ? Promise.resolve([{ address: '192.0.2.1', ttlMs: 1_000 }]) : new Promise(() => {})),
     clock,
   );
   await new Promise((resolve) => resolver.lookup('a.example', { all: true }, resolve));
