@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type ServerHttp2Stream, type Settings } from 'node:http2';
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { Worker } from 'node:worker_threads';
 import { systemClock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -275,3 +277,33 @@ test('connections to other origins, where redirects lead, have the same maximum 
     expect(connections).toHaveLength(2 * before);
   }
 });
+
+test.each([
+  ['GET', undefined, 1],
+  // While it is not known whether the body was sent, the next request takes another connection.
+  ['POST', 'body', 2],
+] as const)(
+  'connections are kept when a response is read before TLS has reported the request as sent: %s',
+  async (method, body, most) => {
+    const server = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads');
+    let connections = 0;
+    const server = require('node:https').createServer(workerData, (request, response) => {
+      request.resume().on('end', () => response.end(String(connections)));
+    });
+    server.on('connection', () => connections++);
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+      { eval: true, workerData: serverTls },
+    );
+    cleanUp.push(() => server.terminate());
+    const [port] = (await once(server, 'message')) as [number];
+    // The response arrives while this thread is busy with other work.
+    const isBusy = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
+    subscribe('undici:request:bodySent', isBusy);
+    cleanUp.push(() => unsubscribe('undici:request:bodySent', isBusy));
+    const client = noBackoffClient({ baseUrl: `https://localhost:${port}`, tls: { ca } });
+    let connections = 0;
+    for (let i = 0; i < 8; i++) connections = Number((await client.request(method, '/', { body })).text());
+    expect(connections).toBeLessThanOrEqual(most);
+  },
+);

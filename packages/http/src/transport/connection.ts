@@ -88,14 +88,14 @@ export class Connection {
 
   send(options: DispatchOptions, receiver: DispatchHandler): void {
     if (!this.#isSecure) {
-      this.#client.dispatch(options, this.#request.begin(receiver));
+      this.#client.dispatch(options, this.#request.begin(options, receiver));
       return;
     }
     // The headers timeout of the connection guards against one on which no request can begin. Requests have limits of their
     // own, which the client enforces.
     const unlimited = { ...options, headersTimeout: 0 };
     const request = this.isShared ? new TrackedRequest(this) : this.#request;
-    const hasCapacity = this.#client.dispatch(unlimited, request.begin(receiver));
+    const hasCapacity = this.#client.dispatch(unlimited, request.begin(options, receiver));
     if (this.isShared && hasCapacity) this.#owner.release(this);
   }
 
@@ -114,11 +114,22 @@ export class Connection {
     if (this.isShared) this.#owner.onProtocolKnown(this);
   }
 
-  /** A response has been read to its end. */
-  onComplete(): void {
+  /**
+   * A response has been read to its end.
+   *
+   * @param hasRequestBody - whether some of the request may still be unsent
+   */
+  onComplete(hasRequestBody: boolean): void {
     const socket = this.#socket as Socket;
     markReused(socket);
     if (this.isShared) return;
+    if (!hasRequestBody || socket.writableLength === 0) this.#owner.release(this);
+    // Node.js reports what TLS has sent one turn later; the response may be read before that. No clock is involved.
+    // eslint-disable-next-line no-restricted-globals
+    else setImmediate(() => this.#releaseIfSent(socket));
+  }
+
+  #releaseIfSent(socket: Socket): void {
     // The server has responded before it read the request body. The next request would wait behind the unsent rest, which
     // the server may never read.
     if (socket.writableLength > 0) this.#owner.retire(this);
@@ -145,6 +156,7 @@ export class Connection {
 class TrackedRequest implements DispatchHandler {
   readonly #connection: Connection;
   #receiver: DispatchHandler | undefined = undefined;
+  #hasBody = false;
   #isSent = false;
   /** Whether the first byte of a response has arrived. */
   #hasResponse = false;
@@ -154,8 +166,9 @@ class TrackedRequest implements DispatchHandler {
     this.#connection = connection;
   }
 
-  begin(receiver: DispatchHandler): this {
+  begin({ body }: DispatchOptions, receiver: DispatchHandler): this {
     this.#receiver = receiver;
+    this.#hasBody = body !== null && body !== undefined;
     this.#isSent = false;
     this.#hasResponse = false;
     return this;
@@ -189,7 +202,7 @@ class TrackedRequest implements DispatchHandler {
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.#headers = NO_HEADERS;
-    this.#connection.onComplete();
+    this.#connection.onComplete(this.#hasBody);
     receiver?.onResponseEnd?.(controller, trailers as never);
   }
 
