@@ -4,6 +4,7 @@ import { HttpDecodeError } from './body-errors.ts';
 import { setTruncationReason, truncationReasonOf } from './body-truncation.ts';
 import { withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
+import { unshared } from './unshared.ts';
 
 /** `application/json`, `application/problem+json` and similar; also an empty type, where JSON is the best guess. */
 export const JSON_TYPE: RegExp = /^\s*(?:$|[^;\s]+[/+]json\s*(?:;|$))/i;
@@ -37,7 +38,7 @@ export class HttpResponse<Data = unknown> {
    */
   readonly bodyTruncated: boolean;
   readonly #subject: ErrorSubject;
-  readonly #bytes: Uint8Array;
+  #bytes: Uint8Array;
   #attempts: readonly HttpAttempt[] = NO_ATTEMPTS;
   #body: Readable | undefined = undefined;
   #decoded = false;
@@ -92,9 +93,9 @@ export class HttpResponse<Data = unknown> {
     }
   }
 
-  /** The bytes of the body, with content encodings decoded. Not a copy: `buffer` may hold more than this body, as with any `Buffer`. */
+  /** The bytes of the body, with content encodings decoded; the same array each time. */
   bytes(): Uint8Array {
-    return this.#bytes;
+    return (this.#bytes = unshared(this.#bytes));
   }
 
   #decode(): unknown {
@@ -105,7 +106,7 @@ export class HttpResponse<Data = unknown> {
     if (this.#bytes.length === 0) return undefined;
     const type = this.headers.get('content-type') ?? '';
     if (type === 'application/json' || JSON_TYPE.test(type)) return this.#json();
-    return TEXT_TYPE.test(type) ? this.text() : this.#bytes;
+    return TEXT_TYPE.test(type) ? this.text() : this.bytes();
   }
 
   #json(): unknown {
@@ -166,7 +167,7 @@ export function subjectOf(response: HttpResponse): ErrorSubject {
   return readSubject(response);
 }
 
-/** A copy of a response, whose `data` is decoded again. The bytes are shared. */
+/** A copy of a response, whose `data` is decoded again. The bytes may be shared. */
 export function copyResponse(response: HttpResponse): HttpResponse {
   return copy(response);
 }

