@@ -1,7 +1,8 @@
-// Measures one contender in a process of its own: `contend.ts time|bytes SUITE CASE CONTENDER MILLISECONDS`. Prints a
-// line of JSON.
+// Measures one contender in a process of its own: `contend.ts time|bytes|slices SUITE CASE CONTENDER MILLISECONDS`. Prints
+// a line of JSON; with `slices`, a line when it is warm, and then one for each line of its input.
 import { setTimeout as pause } from 'node:timers/promises';
 import { PerformanceObserver } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
 import type { Measurement } from './measurement.ts';
 import { operatorOf, type Operator } from './operate.ts';
 import type { Subject, Suite } from './suite.ts';
@@ -102,8 +103,15 @@ const operator = await operatorOf(subject);
 const share = mode === 'bytes' ? 0.3 : 1;
 const perMs = await warmUp(operator, subject, WARM_UP_MS * share, (subject.warmUp ?? 0) * share);
 const operations = Math.max(subject.inFlight ?? 1, Math.round(perMs * budgetMs));
-const result =
-  mode === 'bytes' ? ((await allocation(operator, subject, operations)) ?? null) : await time(operator, operations);
+if (mode === 'slices') {
+  console.log('null');
+  for await (const _request of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await time(operator, operations)));
+  }
+} else {
+  const result =
+    mode === 'bytes' ? ((await allocation(operator, subject, operations)) ?? null) : await time(operator, operations);
+  console.log(JSON.stringify(result));
+}
 await subject.close?.();
-console.log(JSON.stringify(result));
 process.exit(0);

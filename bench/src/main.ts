@@ -8,7 +8,7 @@ import { comparison } from './compare.ts';
 import { pinning, quiet } from './machine.ts';
 import { committedResult, saveResult } from './pages.ts';
 import { caseResult, runOf, type CaseResult, type SuiteResult } from './result.ts';
-import { measureCase, type Plan } from './rounds.ts';
+import { measureCase, planOf, type Plan } from './rounds.ts';
 import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
 
@@ -79,10 +79,11 @@ async function runSuite(name: string): Promise<void> {
     try {
       const isQuiet = await quiet(values.quick ? 0 : 60_000, showProgress);
       if (!isQuiet) console.log('\nThe machine is busy: expect a wide spread.');
+      const casePlan = planOf(one, plan);
       const result = caseResult(
         one,
-        runOf(one, plan, pinned, isQuiet),
-        await measureCase(suite, one, plan, showProgress),
+        runOf(one, casePlan, pinned, isQuiet),
+        await measureCase(suite, one, casePlan, showProgress),
       );
       showProgress('');
       console.log(`\n${suite.name} · ${one.name}\n${textTable(caseRows(result))}`);

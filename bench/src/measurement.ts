@@ -9,6 +9,21 @@ export interface Measurement {
   readonly operations: number;
 }
 
+/** The slices of one process as a single measurement. */
+export function totalOf(slices: readonly Measurement[]): Measurement {
+  const operations = sum(slices.map((slice) => slice.operations));
+  return {
+    cpuNs: sum(slices.map((slice) => slice.cpuNs * slice.operations)) / operations,
+    perSecond: operations / sum(slices.map((slice) => slice.operations / slice.perSecond)),
+    peakMiB: Math.max(...slices.map(({ peakMiB }) => peakMiB)),
+    operations,
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
 /** The median of several rounds, and their spread. */
 export interface Figure {
   readonly median: number;

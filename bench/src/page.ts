@@ -30,8 +30,9 @@ export function pageOf({ suite, what, cases }: SuiteResult): string {
 }
 
 /** When, where and how a case was measured. */
-export function runLine({ node, cpu, date, rounds, milliseconds, pinned, quiet }: Run): string {
-  const how = `medians of ${rounds} interleaved rounds of ${milliseconds} ms`;
+export function runLine({ node, cpu, date, rounds, milliseconds, slices, pinned, quiet }: Run): string {
+  const alternate = slices === undefined ? '' : ` in ${slices} alternate slices`;
+  const how = `medians of ${rounds} interleaved rounds of ${milliseconds} ms${alternate}`;
   const core = pinned ? '' : ', not pinned to one core';
   const busy = quiet ? '' : ', on a machine that was busy with other things';
   return `Node ${node.slice(1)}, ${cpu}, ${date}, ${how}${core}${busy}`;

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pinning } from './machine.ts';
-import { figureOf, type Figure, type Measurement } from './measurement.ts';
+import { figureOf, totalOf, type Figure, type Measurement } from './measurement.ts';
+import { SlicedContender } from './sliced-contender.ts';
 import type { Case, Suite } from './suite.ts';
 
 const run = promisify(execFile);
@@ -19,6 +20,20 @@ export interface Plan {
   readonly rounds: number;
   /** How long each measurement takes, in milliseconds. */
   readonly milliseconds: number;
+  /** The number of slices that a measurement consists of, in a case that is `sliced`. */
+  readonly slices?: number;
+}
+
+/** A case that is `sliced` has this many times as many rounds, and slices of this length. */
+const SLICED_ROUNDS = 3;
+const SLICES = 40;
+const SLICE_SHARE = 0.1;
+
+/** The plan of one case. */
+export function planOf({ sliced = false }: Case, plan: Plan): Plan {
+  if (!sliced) return plan;
+  const milliseconds = plan.milliseconds * SLICE_SHARE * SLICES;
+  return { rounds: plan.rounds * SLICED_ROUNDS, milliseconds, slices: SLICES };
 }
 
 export interface ContenderResult {
@@ -45,8 +60,17 @@ export async function measureCase(
   const measured = new Map<string, Measurement[]>(subject.contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < plan.rounds; round++) {
     const turn = round % subject.contenders.length;
-    for (const { name } of [...subject.contenders.slice(turn), ...subject.contenders.slice(0, turn)]) {
-      onProgress(`${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds} · ${name}`);
+    const inTurn = [...subject.contenders.slice(turn), ...subject.contenders.slice(0, turn)].map(({ name }) => name);
+    const progress = `${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds}`;
+    if (plan.slices !== undefined) {
+      onProgress(progress);
+      const path = [suite.name, subject.name];
+      const totals = await inSlices(path, inTurn, plan).catch(() => inSlices(path, inTurn, plan));
+      for (const [i, name] of inTurn.entries()) measured.get(name)?.push(totals[i] as Measurement);
+      continue;
+    }
+    for (const name of inTurn) {
+      onProgress(`${progress} · ${name}`);
       measured.get(name)?.push(await contend('time', [suite.name, subject.name, name], plan.milliseconds));
     }
   }
@@ -59,15 +83,43 @@ export async function measureCase(
   return results;
 }
 
+/** Measures the contenders of a round in alternate slices. */
+async function inSlices(path: readonly string[], names: readonly string[], plan: Plan): Promise<Measurement[]> {
+  const slices = plan.slices as number;
+  const contenders: SlicedContender[] = [];
+  try {
+    for (const name of names) {
+      const command = await commandOf('slices', [...path, name], plan.milliseconds / slices);
+      contenders.push(await SlicedContender.start(command));
+    }
+    const measured = contenders.map((): Measurement[] => []);
+    // The first slices are not counted: each contender was idle while the others warmed up.
+    for (let slice = -slices / 4; slice < slices; slice++) {
+      const turn = slice % 2 === 0 ? [...contenders.entries()] : [...contenders.entries()].reverse();
+      for (const [i, contender] of turn) {
+        const measurement = await contender.measure();
+        if (slice >= 0) measured[i]?.push(measurement);
+      }
+    }
+    return measured.map(totalOf);
+  } finally {
+    for (const contender of contenders) contender.end();
+  }
+}
+
 /** Retries a failed process once: a run of an hour must not be lost because one process could not get its port. */
 async function contend<T>(mode: 'bytes' | 'time', names: readonly string[], ms: number): Promise<T> {
-  const flags = mode === 'bytes' ? [...NODE_FLAGS, ...NO_COLLECTION] : NODE_FLAGS;
-  const command = [...(await pinning()), process.execPath, ...flags, CONTEND, mode, ...names, String(ms)];
+  const command = await commandOf(mode, names, ms);
   const once = async (): Promise<T> => {
     const { stdout } = await run(command[0] as string, command.slice(1), { timeout: TIMEOUT_MS });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
   };
   return await once().catch(once);
+}
+
+async function commandOf(mode: 'bytes' | 'slices' | 'time', names: readonly string[], ms: number): Promise<string[]> {
+  const flags = mode === 'bytes' ? [...NODE_FLAGS, ...NO_COLLECTION] : NODE_FLAGS;
+  return [...(await pinning()), process.execPath, ...flags, CONTEND, mode, ...names, String(ms)];
 }
 
 function summarize(name: string, measured: readonly Measurement[], bytes: number | null): ContenderResult {

@@ -35,6 +35,13 @@ export interface Case {
   readonly claims?: readonly Claim[];
   /** The contenders are one subject at growing sizes: they are shown in the given order, and the chart shows the slope. */
   readonly curve?: boolean;
+  /**
+   * A claim is close: in each round, all contenders run at the same time and are measured in alternate slices of some
+   * milliseconds. What disturbs the machine for a second then affects all of them alike. Only for few contenders, since
+   * each of them is idle while the others are measured, and not for those that work in the background meanwhile, such as
+   * exporters.
+   */
+  readonly sliced?: boolean;
 }
 
 export interface Suite {

@@ -1,9 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { figureOf } from '../src/measurement.ts';
+import { figureOf, totalOf } from '../src/measurement.ts';
 import { isDistinct, ratioOf, verdictOf } from '../src/ratio.ts';
 
 const ones = (count: number): number[] => Array.from({ length: count }, () => 1);
+
+describe('the total of several slices', () => {
+  test('weighs each slice by its operations, and takes the peak of memory', () => {
+    const slices = [
+      { cpuNs: 100, perSecond: 1_000, peakMiB: 5, operations: 10 },
+      { cpuNs: 400, perSecond: 3_000, peakMiB: 7, operations: 30 },
+    ];
+    expect(totalOf(slices)).toEqual({ cpuNs: 325, perSecond: 2_000, peakMiB: 7, operations: 40 });
+  });
+});
 
 describe('the figure of several rounds', () => {
   test.each([

@@ -30,7 +30,7 @@ export const globalFetch: ContenderFactory = contender('global fetch', undefined
 }));
 
 /** undici alone, without any policy. */
-const bareTransport: ContenderFactory = contender('undici pool.request', 'undici', async (url) => {
+export const bareTransport: ContenderFactory = contender('undici pool.request', 'undici', async (url) => {
   const { Pool } = await import('undici');
   const pool = new Pool(url);
   return {
