@@ -6,7 +6,7 @@ const READ_BUFFER_BYTES = 65_536;
 /** All sockets read into this buffer, one after the other: what has arrived is copied before the next one reads. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
-/** Creating a buffer costs more than everything else that is done with a small response, so these get slices of a larger one. */
+/** Creating a buffer is a considerable part of what a small response costs, so small ones get slices of a larger buffer. */
 const SLAB_BYTES = 16_384;
 const MAX_SLICE_BYTES = 4_096;
 let slab = new ArrayBuffer(SLAB_BYTES);
