@@ -22,9 +22,10 @@ describe('the logger redacts credentials of @macadam/auth:', () => {
         expect(line).not.toContain(secret.slice(0, 24));
       }
       expect(lines[0]).toContain('[redacted]');
-      // The id identifies a key and is not secret.
+      // The id identifies a key and is not secret. Random letters may by chance look like the beginning of a JSON Web Token,
+      // which is redacted wherever it begins.
       log.info(`the key ${id}`);
-      expect(lines.at(-1)).toContain(id);
+      if (!id.includes('eyJ')) expect(lines.at(-1)).toContain(id);
     }
   });
 
