@@ -24,9 +24,10 @@ export interface Plan {
   readonly slices?: number;
 }
 
-/** A case that is `sliced` has this many times as many rounds, and slices of this length. */
+/** A case that is `sliced` has this many times as many rounds as others. */
 const SLICED_ROUNDS = 3;
 const SLICES = 40;
+/** The length of a slice, as a share of a usual measurement. */
 const SLICE_SHARE = 0.1;
 
 /** The plan of one case. */
