@@ -15,13 +15,18 @@ type RunCommand = (valgrind: readonly string[]) => Promise<string>;
 
 const run = promisify(execFile);
 const COUNT = join(import.meta.dirname, 'count.ts');
-/** One thread and no randomness, so that optimizer and garbage collector do the same in every run. */
+/** One thread and no randomness, so that the optimizer does the same in every run. */
 const REPEATABLE = ['--no-warnings', '--single-threaded', '--predictable', '--hash-seed=1', '--random-seed=1'];
+/**
+ * No collection of garbage while a path is counted. Every round allocates the same, so with a small young generation
+ * collections could fall into the same path in every round, and into which one depended on the length of the file names.
+ */
 const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
+const NODE = [process.execPath, ...REPEATABLE, ...NO_COLLECTION, COUNT];
 const TIMEOUT_MS = 600_000;
 
 export async function countBytes(): Promise<Counts> {
-  return await count([process.execPath, ...REPEATABLE, ...NO_COLLECTION, COUNT, 'bytes'], async () => '');
+  return await count([...NODE, 'bytes'], async () => '');
 }
 
 /** Undefined without Valgrind. */
@@ -37,13 +42,10 @@ export async function countInstructions(): Promise<Counts | undefined> {
   const tool = ['--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${out}`, `--vgdb-prefix=${out}`];
   let dumps = 0;
   try {
-    return await count(
-      [valgrind, ...tool, '--quiet', process.execPath, ...REPEATABLE, COUNT, 'instructions'],
-      async (command) => {
-        await run(process.env['VGDB'] ?? 'vgdb', [`--vgdb-prefix=${out}`, ...command]);
-        return command[0] === 'dump' ? await totalOf(`${out}.${++dumps}`) : '';
-      },
-    );
+    return await count([valgrind, ...tool, '--quiet', ...NODE, 'instructions'], async (command) => {
+      await run(process.env['VGDB'] ?? 'vgdb', [`--vgdb-prefix=${out}`, ...command]);
+      return command[0] === 'dump' ? await totalOf(`${out}.${++dumps}`) : '';
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
