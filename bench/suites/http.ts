@@ -54,7 +54,7 @@ function curve(
 ): Case {
   const contenders = under(SMALL, sizes.map(create));
   const [first, last] = [contenders[0]?.name ?? '', contenders.at(-1)?.name ?? ''];
-  return { name, what, contenders, curve: true, claims: atMost(last, limit, first) };
+  return { name, what, contenders, curve: true, sliced: true, claims: atMost(last, limit, first) };
 }
 
 export const suite: Suite = {
@@ -93,6 +93,7 @@ export const suite: Suite = {
       claims: ['macadam get, with startTelemetry', 'macadam get, with spans and metrics'].map((of) => {
         return { of, to: 'macadam get', atMost: 1, plusNs: 8_000 };
       }),
+      sliced: true,
     },
     curve(
       'endpoints',
