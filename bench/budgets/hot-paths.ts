@@ -141,7 +141,7 @@ export const hotPaths: readonly HotPath[] = [
     },
   },
   {
-    name: 'auth: verify of a JWT seen before',
+    name: 'auth: verify of a cached JWT',
     operations: USUAL,
     setup: async () => {
       const { createHmacJwtVerifier } = await import('@macadam/auth');

@@ -18,8 +18,8 @@ export const pairs: readonly Pair[] = [
     ...{ of: 'macadam standardPipeline', to: 'cockatiel wrap(retry, breaker, timeout)' },
   },
   { suite: 'cache', case: 'memory, synchronous', of: 'macadam peek', to: 'lru-cache get' },
-  { suite: 'cache', case: 'memory, load unless there', of: 'macadam getOrLoad', to: 'bentocache getOrSet' },
+  { suite: 'cache', case: 'memory, get or load', of: 'macadam getOrLoad', to: 'bentocache getOrSet' },
   { suite: 'ratelimit', case: 'memory, one key', of: 'macadam tryTake', to: 'rate-limiter-flexible memory' },
   { suite: 'telemetry', case: 'five fields', of: 'macadam', to: 'pino, no redaction' },
-  { suite: 'auth', case: 'verify HS256, never seen', of: 'macadam', to: 'jose jwtVerify' },
+  { suite: 'auth', case: 'verify HS256, uncached', of: 'macadam', to: 'jose jwtVerify' },
 ];

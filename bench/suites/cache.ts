@@ -147,7 +147,7 @@ export const suite: Suite = {
       claims: [{ of: 'macadam get', to: 'bentocache get', atMost: 0.5 }],
     },
     {
-      name: 'memory, load unless there',
+      name: 'memory, get or load',
       what: 'A hundred calls that return the cached value or load it, each awaited. All values are cached.',
       contenders: [
         warm('macadam getOrLoad', MACADAM, macadam, hit),
@@ -162,7 +162,7 @@ export const suite: Suite = {
       ],
     },
     {
-      name: 'memory, a hundred keys by one call',
+      name: 'memory, batch of 100 keys',
       what: 'A hundred cached values, read by one call.',
       contenders: [
         warm('macadam getMany', MACADAM, macadam, many),
@@ -203,7 +203,7 @@ export const suite: Suite = {
             ],
           },
           {
-            name: 'Redis, a hundred keys by one call',
+            name: 'Redis, batch of 100 keys',
             what: 'CPU time of this process for reading a hundred values from the shared tier, with no tier in memory.',
             contenders: [
               warm('macadam getMany', MACADAM, macadamShared, sharedMany),

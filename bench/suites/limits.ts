@@ -159,7 +159,7 @@ function cases(): Case[] {
       ],
     },
     {
-      name: 'a token seen before',
+      name: 'a cached token',
       what: 'The floor is hashing the token: the cache is keyed by hashes, because a cache keyed by tokens would be a store of credentials.',
       contenders: [
         {

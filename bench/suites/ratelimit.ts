@@ -147,7 +147,7 @@ export const suite: Suite = {
       ],
     },
     {
-      name: 'memory, 100 000 keys',
+      name: 'memory, 100,000 keys',
       what: 'A hundred allowed requests, each from a different caller.',
       contenders: [
         macadam('macadam tryTake', MANY, 'tryTake'),
@@ -161,7 +161,7 @@ export const suite: Suite = {
       ],
     },
     {
-      name: 'a pace, nobody waits',
+      name: 'shaper, no wait',
       what: 'The cost of running a function through a shaper while its rate is not exhausted, so that no call waits.',
       contenders: [
         {

@@ -29,7 +29,7 @@ export const signing: Case = {
 };
 
 export const tokens: Case = {
-  name: 'token at hand',
+  name: 'token client, cached token',
   what: 'Reads an access token that the client already holds, synchronously and as a promise: what each outgoing call pays. The reference is a busy loop of one microsecond.',
   contenders: [
     ...(['peekToken', 'getToken'] as const).map((how): Contender => ({

@@ -20,7 +20,7 @@ const user: User = { subject: 'u1', roles: ['staff'] };
 const order: Order = { kind: 'kind42', ownerId: 'u1' };
 
 export const permissions: Case = {
-  name: 'permission out of 1,000 rules',
+  name: 'permission, 1,000 rules',
   what: 'May this user perform verb5 on an order of kind42 that they own? The rule compares the owner of the order with the user.',
   contenders: [
     macadam('macadam', ({ definePermissions }) => {
@@ -83,7 +83,7 @@ m = r.obj.kind == p.obj && r.act == p.act && (p.sub == "staff" || r.obj.ownerId 
 `;
 
 export const manyRules: Case = {
-  name: '1,000 rules about one action',
+  name: 'permission, 1,000 rules for one action',
   what: 'One rule for each of 1,000 owners. None of them matches, so all are evaluated.',
   contenders: [
     macadam('macadam', ({ definePermissions }) => {

@@ -3,7 +3,7 @@ import { AUDIENCE, ISSUER, keyFor, macadam, secret, tokenBy, verifierOf } from '
 
 export function uncached(algorithm: string): Case {
   return {
-    name: `verify ${algorithm}, never seen`,
+    name: `verify ${algorithm}, uncached`,
     what: 'Verifies signature, issuer, audience, type and times. Macadam also parses the token strictly and freezes the result.',
     contenders: [
       macadam('macadam', (auth) => {
@@ -37,7 +37,7 @@ export function uncached(algorithm: string): Case {
 type KeyUsage = 'verify';
 
 export const cached: Case = {
-  name: 'verify, seen before',
+  name: 'verify, cached',
   what: 'An ES256 token that was verified before. Macadam and fast-jwt return the cached result; jsonwebtoken has no cache, so it verifies HS256, its fastest algorithm.',
   contenders: [
     macadam('macadam', (auth) => {
@@ -108,6 +108,6 @@ function inTurn(name: string, cache?: false): Contender {
 export const manyTokens: Case = {
   name: '100,000 distinct tokens',
   what: '100,000 HS256 tokens in turn: the cost of a cache that almost never has a hit. The run fails if the cache holds more than 10,000 tokens or 16 MiB at the end.',
-  contenders: [inTurn('macadam, 10,000 remembered'), inTurn('macadam, none remembered', false)],
-  claims: [{ of: 'macadam, 10,000 remembered', to: 'macadam, none remembered', atMost: 1.5 }],
+  contenders: [inTurn('macadam, cache of 10,000'), inTurn('macadam, no cache', false)],
+  claims: [{ of: 'macadam, cache of 10,000', to: 'macadam, no cache', atMost: 1.5 }],
 };
