@@ -333,6 +333,13 @@ describe('a span', () => {
 });
 
 describe('a tracer', () => {
+  it('does nothing when no function is given', () => {
+    const [{ tracer, ended }] = pair(clock);
+    const startActiveSpan = tracer().startActiveSpan as (name: string) => unknown;
+    expect(startActiveSpan.call(tracer(), 'a')).toBeUndefined();
+    expect(ended).toEqual([]);
+  });
+
   it('runs a function in the context of a new span, in each of its forms', () => {
     context.setGlobalContextManager(createContextManager());
     const [{ tracer, ended }] = pair(clock);

@@ -98,7 +98,9 @@ export class RecordingTracer implements Tracer {
     fn: F,
   ): ReturnType<F>;
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: ActiveSpanArguments<F>): ReturnType<F> {
-    const fn = rest.pop() as (span: Span) => ReturnType<F>;
+    const fn = rest.pop() as ((span: Span) => ReturnType<F>) | undefined;
+    // The types forbid it; without an SDK it does nothing, either.
+    if (fn === undefined) return undefined as ReturnType<F>;
     const [options, outer = context.active()] = rest as [SpanOptions?, Context?];
     const span = this.startSpan(name, options, outer);
     return context.with(trace.setSpan(outer, span), fn, undefined, span);
