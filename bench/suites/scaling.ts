@@ -105,7 +105,7 @@ export const suite: Suite = {
     ),
     {
       name: 'a limit among a million keys',
-      what: 'At this size, memory access costs more than the work of the limiter itself. The least that a limiter can do is a lookup, a reading of the clock and an update of the entry.',
+      what: 'At this size, memory access costs more than the work of the limiter itself. The simplest limiter looks up an entry in a Map, reads the clock and updates the entry.',
       contenders: [
         { name: 'macadam tryTake', from: '@macadam/ratelimit', setup: async () => ({ run: await tryTake(MILLION) }) },
         {

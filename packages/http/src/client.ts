@@ -119,7 +119,7 @@ class PooledHttpClient {
 
   #assertOpen(): void {
     if (this.#closing === undefined) return;
-    throw new ClosedError(`The client "${this.name}"`);
+    throw new ClosedError(`HTTP client "${this.name}"`);
   }
 
   async #call(

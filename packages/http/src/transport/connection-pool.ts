@@ -40,7 +40,7 @@ export class ConnectionPool implements Connections, ConnectionOwner {
 
   dispatch(options: DispatchOptions, receiver: Receiver): boolean {
     if (this.#closing === undefined) this.#send(options, receiver);
-    else receiver.onResponseError?.(null as never, new ClosedError('The pool'));
+    else receiver.onResponseError?.(null as never, new ClosedError('Connection pool'));
     return true;
   }
 
