@@ -451,8 +451,9 @@ describe('closing', () => {
 });
 
 test('an attempt that times out drops its connection only', async () => {
-  await upstream.setFaults([{ fault: trickle({ everyMs: 20 }), when: { requests: [1, 1] } }]);
-  const { attempts } = await clientFor({ attemptTimeoutMs: 150 }).get('/a');
+  await upstream.setFaults([{ fault: trickle({ everyMs: 500 }), when: { requests: [1, 1] } }]);
+  // Long enough for the second attempt on a machine that is busy with other things.
+  const { attempts } = await clientFor({ attemptTimeoutMs: 1_000 }).get('/a');
   expect(attempts).toMatchObject([
     { status: 200, errorCode: 'MAC_TIMEOUT' },
     { status: 200, errorCode: undefined },
