@@ -85,6 +85,7 @@ export const suite: Suite = {
       what: 'A response body of 1 MB, read in chunks as it arrives, four requests in flight.',
       contenders: under(HUGE, streamed),
       claims: atMost('macadam stream', 1, 'undici + cockatiel'),
+      sliced: true,
     },
     {
       name: 'observed',

@@ -99,7 +99,7 @@ export class RecordingTracer implements Tracer {
   ): ReturnType<F>;
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: ActiveSpanArguments<F>): ReturnType<F> {
     const fn = rest.pop() as ((span: Span) => ReturnType<F>) | undefined;
-    // The types forbid it; without an SDK it does nothing, either.
+    // The types forbid it. The SDK does nothing, either.
     if (fn === undefined) return undefined as ReturnType<F>;
     const [options, outer = context.active()] = rest as [SpanOptions?, Context?];
     const span = this.startSpan(name, options, outer);
