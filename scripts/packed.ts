@@ -1,5 +1,5 @@
 // Checks the packages as a user gets them: packs, unpacks, imports, requires and type-checks them.
-import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from './children.mjs';
@@ -65,5 +65,10 @@ async function checkContents({ tarball, folder }: Packed): Promise<void> {
   const files = stdout.split('\n').filter((path) => path !== '' && !path.endsWith('/'));
   const unexpectedFiles = files.map((path) => path.replace('package/', '')).filter((path) => !shippable.test(path));
   if (unexpectedFiles.length > 0) problems.push(`ships ${unexpectedFiles.join(', ')}`);
+  for (const file of files.filter((path) => path.endsWith('.js'))) {
+    const [character] = /[^\0-\xff]/u.exec(readFileSync(join(folder, file.replace('package/', '')), 'utf8')) ?? [];
+    if (character !== undefined)
+      problems.push(`has "${character}" in ${file}, for which V8 takes twice the memory for it`);
+  }
   if (problems.length > 0) throw new CheckFailed(`${manifest.name} ${problems.join('; ')}`);
 }

@@ -16,7 +16,7 @@ const SMALL: Load = { bodyBytes: 70, inFlight: 1, warmUp: 40_000 };
 /** For small differences: what is optimized last is compiled beyond the usual warm-up. */
 const SMALL_LONG: Load = { ...SMALL, warmUp: 80_000 };
 const LARGE: Load = { bodyBytes: 100_000, inFlight: 1, warmUp: 3_000 };
-const HUGE: Load = { bodyBytes: 1_000_000, inFlight: 4, warmUp: 1_500 };
+const HUGE: Load = { bodyBytes: 1_000_000, inFlight: 4, warmUp: 4_000 };
 
 const under = (load: Load, factories: readonly ContenderFactory[]): Case['contenders'] =>
   factories.map((create) => create(load));

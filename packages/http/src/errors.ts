@@ -135,7 +135,7 @@ export type NetworkPhase = 'connect' | 'request' | 'response';
 
 /** No response arrived, or only part of one. Code `MAC_HTTP_NETWORK`. */
 export class HttpNetworkError extends HttpError {
-  /** The code of the underlying error: `ECONNREFUSED`, `ECONNRESET`, `UND_ERR_SOCKET`, … */
+  /** The code of the underlying error, such as `ECONNREFUSED`, `ECONNRESET` or `UND_ERR_SOCKET`. */
   readonly errorCode: string;
   /** How far the attempt got. With `connect` nothing was sent, so that any request is safe to repeat. */
   readonly phase: NetworkPhase;
