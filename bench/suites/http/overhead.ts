@@ -1,6 +1,7 @@
 import type { HttpClient, HttpClientOptions } from '@macadam/http';
 import { stubDispatcher } from '../../budgets/stub-dispatcher.ts';
 import { recording, recordingByTelemetry } from '../recording.ts';
+import { bareTransport } from './buffered.ts';
 import { contender, type ContenderFactory } from './contender.ts';
 
 const get = async (client: HttpClient): Promise<unknown> =>
@@ -21,6 +22,7 @@ export const observed: readonly ContenderFactory[] = [
   macadam('macadam get', [], async () => {}),
   macadam('macadam get, with startTelemetry', ['@macadam/telemetry'], recordingByTelemetry),
   macadam('macadam get, with spans and metrics', SDK, recording),
+  bareTransport,
   contender('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
     const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
