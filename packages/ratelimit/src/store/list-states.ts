@@ -78,7 +78,7 @@ export class ListStates extends SlotStates {
     this.#lengths = enlarged(this.#lengths, slots);
   }
 
-  /** The size of the block that holds `length` numbers: 1, 2, 3, 4, 6, 8, 12 and so on. */
+  /** The size of the block that holds `length` numbers: room for 1, 2, 3, 4, 6, 8, 12 entries and so on. */
   #blockSize(length: number): number {
     const entries = Math.ceil(length / this.#entryLength);
     if (entries < 4) return entries * this.#entryLength;
