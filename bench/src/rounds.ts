@@ -51,6 +51,12 @@ export interface ContenderResult {
   readonly peakMiB: Figure;
 }
 
+/** The order of a turn: A B C, then B C A, then C A B. None of three or more follows itself. */
+export function orderOf<T>(turn: number, contenders: readonly T[]): T[] {
+  const first = turn % contenders.length;
+  return [...contenders.slice(first), ...contenders.slice(0, first)];
+}
+
 /** Measures every contender once per round, in turn, so that disturbances of the machine affect all of them alike. */
 export async function measureCase(
   suite: Suite,
@@ -60,8 +66,7 @@ export async function measureCase(
 ): Promise<ContenderResult[]> {
   const measured = new Map<string, Measurement[]>(subject.contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < plan.rounds; round++) {
-    const turn = round % subject.contenders.length;
-    const inTurn = [...subject.contenders.slice(turn), ...subject.contenders.slice(0, turn)].map(({ name }) => name);
+    const inTurn = orderOf(round, subject.contenders).map(({ name }) => name);
     const progress = `${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds}`;
     if (plan.slices !== undefined) {
       onProgress(progress);
@@ -96,8 +101,7 @@ async function inSlices(path: readonly string[], names: readonly string[], plan:
     const measured = contenders.map((): Measurement[] => []);
     // The first slices are not counted: each contender was idle while the others warmed up.
     for (let slice = -slices / 4; slice < slices; slice++) {
-      const turn = slice % 2 === 0 ? [...contenders.entries()] : [...contenders.entries()].reverse();
-      for (const [i, contender] of turn) {
+      for (const [i, contender] of orderOf(slice + slices, [...contenders.entries()])) {
         const measurement = await contender.measure();
         if (slice >= 0) measured[i]?.push(measurement);
       }
