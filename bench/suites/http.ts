@@ -89,7 +89,7 @@ export const suite: Suite = {
       sliced: true,
     },
     {
-      // Only these three: the more processes share a core, the more of the difference is the reloading of its caches.
+      // Only these three: processes that share a core empty each other's caches.
       name: 'recording',
       what: 'The cost of recording: with an OpenTelemetry SDK that records the spans and metrics of every call and discards them, set up by `startTelemetry` and by hand, and without an SDK. Recording may cost 8 µs.',
       contenders: under(SMALL_LONG, recorded),
