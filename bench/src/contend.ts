@@ -18,13 +18,13 @@ const STEADY_MS = 150;
 /** The cost has fallen when a chunk costs less than this share of the lowest so far. */
 const CHEAPER = 0.98;
 const WARM_UP_MS = 2_000;
-/**
- * The first part of a slice is not counted, as a share of what is: in the pause the other contenders have taken over the
- * caches of the processor.
- */
-const LEAD_IN = 0.25;
 /** Upper limit of the warm-up, whatever the subject asks for. */
 const MAX_WARM_UP_MS = 10_000;
+/**
+ * How much of a slice runs before it counts, as a share of what counts: meanwhile the other contenders have used the caches
+ * of the processor.
+ */
+const LEAD_IN = 0.25;
 
 /**
  * Warms up for at least this long and this many operations, until the cost is steady. Returns operations per

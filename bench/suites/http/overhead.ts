@@ -17,15 +17,11 @@ const macadam = (name: string, packages: readonly string[], record: () => Promis
     return { run: () => get(client), close: () => client.close() };
   });
 
-/** A call without OpenTelemetry, and with it. */
-export const recorded: readonly ContenderFactory[] = [
+/** A call with OpenTelemetry, compared with one without, and with manual instrumentation. */
+export const observed: readonly ContenderFactory[] = [
   macadam('macadam get', [], async () => {}),
   macadam('macadam get, with startTelemetry', ['@macadam/telemetry'], recordingByTelemetry),
   macadam('macadam get, with spans and metrics', SDK, recording),
-];
-
-/** undici without OpenTelemetry, and with manual instrumentation. */
-export const observedUndici: readonly ContenderFactory[] = [
   bareTransport,
   contender('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
