@@ -92,9 +92,22 @@ describe('PackageMetrics', () => {
     expect(sdk.made).toHaveLength(3);
     expect(sdk.collect()).toEqual([['calls', 1, { name: early.name, outcome: 'success' }]]);
     metrics.histogram('took')?.record(0.5, { a: 'x' });
+    expect(sdk.recorded).toEqual([]);
+    sdk.collect();
     expect(sdk.recorded).toEqual([['took', 0.5, { a: 'x' }]]);
+    metrics.histogram('took')?.record(0.7, { a: 'x' });
     provider = idle;
     expect(metrics.histogram('took')).toBeUndefined();
+    expect(sdk.recorded).toHaveLength(2);
+  });
+
+  it('passes recordings on at once where no collector can ask for them', () => {
+    const sdk = recordingProvider();
+    metricsOf(() => sdk, [])
+      .histogram('took')
+      ?.record(0.5, { a: 'x' });
+    expect(sdk.recorded).toEqual([['took', 0.5, { a: 'x' }]]);
+    expect(sdk.collect()).toEqual([]);
   });
 
   it('does not keep an object alive, even if its reader refers to it', async () => {

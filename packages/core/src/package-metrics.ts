@@ -5,6 +5,7 @@
  * Core does not depend on OpenTelemetry: it declares the parts of the API that it uses, and `instruments.ts` of each package
  * passes in the real provider.
  */
+import { BatchedHistogram } from './batched-histogram.ts';
 import { type Counting, describeStatsMetric, MAX_NAMES, readStatsMetric } from './stats-metrics.ts';
 import type { NamedStats, StatsMetric } from './stats-metrics.ts';
 import type { MetricDescription } from './telemetry-names.ts';
@@ -34,7 +35,7 @@ export interface MetricOptions {
 
 /** A histogram of OpenTelemetry, as far as it is used. */
 export interface HistogramLike {
-  /** Records a value. */
+  /** Records a value. The attributes must not change afterwards. */
   record(value: number, attributes?: Record<string, string | number>, context?: unknown): void;
 }
 
@@ -141,7 +142,10 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     this.connect();
   }
 
-  /** Returns the histogram of this name of the registered SDK; undefined without one. */
+  /**
+   * Returns the histogram of this name of the registered SDK; undefined without one. The SDK gets values in batches, the last ones when a
+   * collector asks.
+   */
   histogram(name: string): HistogramLike | undefined {
     this.connect();
     return this.#histograms.get(name);
@@ -162,11 +166,14 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     this.#provider = provider;
     const { scope, nameAttribute, stats = [], histograms = [] } = this.#options;
     const meter = provider.getMeter(scope);
+    this.#flush();
     this.#histograms.clear();
     if (meter === this.#options.noop) return;
     for (const { name, unit, description, boundaries } of histograms) {
       const advice = { explicitBucketBoundaries: [...boundaries] };
-      this.#histograms.set(name, meter.createHistogram(name, { unit, description, advice }));
+      const histogram = meter.createHistogram(name, { unit, description, advice });
+      // Without an observable metric, nothing tells when a collector asks.
+      this.#histograms.set(name, stats.length === 0 ? histogram : new BatchedHistogram(histogram));
     }
     if (stats.length === 0) return;
     const observables = stats.map((metric) => {
@@ -176,6 +183,7 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     });
     meter.addBatchObservableCallback(
       (result) => {
+        this.#flush();
         const objects = this.#readStats();
         for (const [metric, observable] of observables) {
           for (const { value, attributes } of readStatsMetric(metric, nameAttribute, objects)) {
@@ -185,6 +193,10 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
       },
       observables.map(([, observable]) => observable),
     );
+  }
+
+  #flush(): void {
+    for (const histogram of this.#histograms.values()) if (histogram instanceof BatchedHistogram) histogram.flush();
   }
 
   /** The statistics of all observed objects that are still alive. */

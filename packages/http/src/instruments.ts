@@ -29,20 +29,14 @@ import {
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { CLIENT_METRICS, REQUEST_DURATION } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
+import { hasHeader } from './headers.ts';
 import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
 import { requestAttributesOf, type RequestAttributes } from './request-attributes.ts';
 import { SentRequests, type SentRequest } from './sent-requests.ts';
 import { SPAN_NAMES } from './telemetry-names.ts';
-import {
-  errorTypeOfRequest,
-  headerPairs,
-  isCoveredByRequestSpan,
-  spanName,
-  timeAt,
-  traceparent,
-  type TracedClient,
-} from './trace-attributes.ts';
+import { errorTypeOfRequest, isCoveredByRequestSpan, spanName, timeAt, type TracedClient } from './trace-attributes.ts';
+import { DerivedContext, headerPairs, TRACEPARENT, traceparent } from './trace-headers.ts';
 
 const NAME = '@macadam/http';
 /** The SDK starts no span in a context with this key. An instrumentation of undici would start a second one per request. */
@@ -157,19 +151,21 @@ export class CallTrace {
   propagate(number: number, headers: string[], crossesOrigin: boolean): string[] {
     const span = this.#requests.inFlight(number)?.span;
     // A `traceparent` of the caller wins.
-    const isSent = this.#client.propagates && !crossesOrigin && !headers.includes('traceparent');
+    const isSent = this.#client.propagates && !crossesOrigin && !hasHeader(headers, TRACEPARENT);
     if (!isSent || span === undefined) return headers;
-    const all = headers.slice();
+    const all: string[] = [];
+    // Has room for a few more, unlike a copy.
+    for (const part of headers) all.push(part);
     this.#inject(span, all);
     // The SDK may have no propagator: then the header of W3C Trace Context is sent.
-    if (!all.includes('traceparent', headers.length)) all.push('traceparent', traceparent(span.spanContext()));
+    if (!hasHeader(all, TRACEPARENT, headers.length)) all.push(TRACEPARENT, traceparent(span.spanContext()));
     return all;
   }
 
   #inject(span: Span, headers: string[]): void {
     try {
       if (propagation.fields().length === 0) return;
-      const spanContext = trace.setSpan(this.#caller, span);
+      const spanContext = trace.setSpan(new DerivedContext(this.#caller), span);
       const hidesBaggage = !this.#client.baggage && propagation.getBaggage(spanContext) !== undefined;
       propagation.inject(hidesBaggage ? propagation.deleteBaggage(spanContext) : spanContext, headers, headerPairs);
     } catch (error) {

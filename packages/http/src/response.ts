@@ -1,3 +1,5 @@
+// The global one is a getter, which costs several times as much as what it is used for here.
+import { Buffer } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpDecodeError } from './body-errors.ts';

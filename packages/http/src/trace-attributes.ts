@@ -1,8 +1,7 @@
 /** Names and values of spans and metrics, by the semantic conventions. They contain no values from callers, such as path parameters. */
-import { isMacadamError, OptionsError, type Clock } from '@macadam/core';
+import { isMacadamError, type Clock } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpNetworkError, HttpStatusError } from './errors.ts';
-import { assertHeaderValue, isHeaderName, TRANSPORT_HEADERS } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
 import type { PreparedRequest } from './request.ts';
@@ -81,29 +80,6 @@ export function errorTypeOf(outcome: unknown): string | undefined {
   }
   if (outcome instanceof HttpNetworkError) return outcome.errorCode;
   return isMacadamError(outcome) && outcome.code !== 'MAC_ABORTED' ? outcome.code : undefined;
-}
-
-/**
- * Lets a propagator add to a flat list of headers.
- *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), to the propagator, for what would break the request or smuggle another one.
- */
-export const headerPairs = {
-  set(headers: string[], name: string, value: string): void {
-    const lower = String(name).toLowerCase();
-    if (!isHeaderName(lower) || lower === 'host' || TRANSPORT_HEADERS.has(lower)) {
-      throw new OptionsError('propagator', name, 'one that sets other headers than those of the connection');
-    }
-    assertHeaderValue(`propagator.${lower}`, value);
-    headers.push(lower, value);
-  },
-};
-
-/** The header of W3C Trace Context, section 3.2. */
-export function traceparent(span: { traceId: string; spanId: string; traceFlags: number }): string {
-  const { traceId, spanId, traceFlags } = span;
-  const flags = traceFlags === 1 ? '01' : (traceFlags & 0xff).toString(16).padStart(2, '0');
-  return `00-${traceId}-${spanId}-${flags}`;
 }
 
 /** The URL of a request, with path parameters by name: their values can be anything, also reset tokens and email addresses. */

@@ -8,7 +8,7 @@ import {
   virtualClock,
   type FaultServer,
 } from '@macadam/testkit';
-import { context, metrics, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, createContextKey, metrics, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import {
@@ -473,6 +473,25 @@ describe('propagation', () => {
     expect(dispatcher.headersOf(1)).toMatchObject({ baggage: 'plan=pro' });
   });
 
+  test('gives the propagator a context to derive others from', async () => {
+    const [mine, other] = [createContextKey('mine'), createContextKey('other')];
+    const seen: unknown[] = [];
+    propagation.setGlobalPropagator({
+      fields: () => ['x-seen'],
+      extract: (from) => from,
+      inject(from) {
+        const derived = from.setValue(other, 2).setValue(other, 3);
+        seen.push(from.getValue(mine), from.getValue(other), derived.getValue(mine), derived.getValue(other));
+        const cleared = derived.deleteValue(other).deleteValue(mine);
+        seen.push(cleared.getValue(mine), cleared.getValue(other), trace.getSpan(cleared) === trace.getSpan(from));
+      },
+    });
+    const carried = context.active().setValue(mine, 1);
+    await context.with(carried, () => clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) }).get('/a'));
+    expect(seen).toEqual([1, undefined, 1, 3, undefined, undefined, true]);
+    expect(carried.getValue(mine)).toBe(1);
+  });
+
   test.each<[string, string, unknown]>([
     ['a line break', 'x-bad', 'a\r\nx-injected: 1'],
     ['what is not Latin-1', 'x-bad', '\u20ac'],
@@ -515,6 +534,12 @@ describe('propagation', () => {
     await clientFor({ dispatcher }).get('/a', { headers: { traceparent: 'mine' } });
     expect((dispatcher.sent[0]?.headers as string[]).filter((header) => header === 'traceparent')).toHaveLength(1);
     expect(dispatcher.headersOf(0)['traceparent']).toBe('mine');
+  });
+
+  test('takes a header with the value "traceparent" for what it is', async () => {
+    const dispatcher = scriptedDispatcher({ status: 200 });
+    await clientFor({ dispatcher }).get('/a', { headers: { 'x-filter': 'traceparent' } });
+    expect(dispatcher.headersOf(0)).toMatchObject({ 'x-filter': 'traceparent', traceparent: expect.any(String) });
   });
 
   test.each<[string, Partial<HttpClientOptions>]>([

@@ -1,3 +1,5 @@
+// The global one is a getter, which costs more.
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { makeConnector, type MakeConnection } from '../dispatcher.ts';
 

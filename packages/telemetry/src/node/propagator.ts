@@ -33,7 +33,7 @@ export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
       const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
       return continueTrace(headers, { trusted: true, context }).context;
     },
-    fields: () => [...fields],
+    fields: () => fields as string[],
   };
 }
 
