@@ -186,8 +186,9 @@ export class Sender implements FollowUpSender {
     try {
       const dispatcher = hop?.crossesOrigin === true ? transport.crossOrigin : transport.dispatcher(now);
       const { trace } = handler.log;
-      if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
-      else trace.withoutInstrumentation(() => dispatcher?.dispatch(outgoing, receiver));
+      if (dispatcher === undefined) return;
+      if (trace === undefined) dispatcher.dispatch(outgoing, receiver);
+      else trace.dispatch(dispatcher, outgoing, receiver);
     } catch (error) {
       handler.onResponseError(null, error as Error);
     }
