@@ -101,6 +101,22 @@ describe('PackageMetrics', () => {
     expect(sdk.recorded).toHaveLength(2);
   });
 
+  it('connects to another SDK although the one before fails', () => {
+    const [broken, sdk] = [recordingProvider(), recordingProvider()];
+    broken.meter.createHistogram = () => ({
+      record() {
+        throw new Error('broken');
+      },
+    });
+    let provider = broken;
+    const metrics = metricsOf(() => provider);
+    metrics.histogram('took')?.record(0.5);
+    provider = sdk;
+    metrics.histogram('took')?.record(0.7);
+    sdk.collect();
+    expect(sdk.recorded).toEqual([['took', 0.7, undefined]]);
+  });
+
   it('passes recordings on at once where no collector can ask for them', () => {
     const sdk = recordingProvider();
     metricsOf(() => sdk, [])

@@ -166,7 +166,11 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     this.#provider = provider;
     const { scope, nameAttribute, stats = [], histograms = [] } = this.#options;
     const meter = provider.getMeter(scope);
-    this.#flush();
+    try {
+      this.#flush();
+    } catch {
+      // An SDK that is no longer registered has failed. The new one must be connected all the same.
+    }
     this.#histograms.clear();
     if (meter === this.#options.noop) return;
     for (const { name, unit, description, boundaries } of histograms) {
@@ -183,13 +187,13 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     });
     meter.addBatchObservableCallback(
       (result) => {
-        this.#flush();
         const objects = this.#readStats();
         for (const [metric, observable] of observables) {
           for (const { value, attributes } of readStatsMetric(metric, nameAttribute, objects)) {
             result.observe(observable, value, attributes);
           }
         }
+        this.#flush();
       },
       observables.map(([, observable]) => observable),
     );

@@ -19,6 +19,8 @@ import { validSpanOf } from './valid-span.ts';
 export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
   const hasTrace = fields.includes('traceparent');
   const hasBaggage = fields.includes('baggage');
+  // One list for all callers: some ask for every request.
+  const names = Object.freeze([...fields]) as string[];
   return {
     inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
       const span = hasTrace ? validSpanOf(context) : undefined;
@@ -33,7 +35,7 @@ export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
       const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
       return continueTrace(headers, { trusted: true, context }).context;
     },
-    fields: () => fields as string[],
+    fields: () => names,
   };
 }
 
