@@ -1,4 +1,4 @@
-// The global one is a getter, which costs several times as much as what it is used for here.
+// The global `Buffer` is a getter, which would be called for every response.
 import { Buffer } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';

@@ -185,8 +185,8 @@ export class Sender implements FollowUpSender {
         : new AuthResponseListener(reader, auth, authorization, outgoing.origin as string);
     try {
       const dispatcher = hop?.crossesOrigin === true ? transport.crossOrigin : transport.dispatcher(now);
-      const { trace } = handler.log;
       if (dispatcher === undefined) return;
+      const { trace } = handler.log;
       if (trace === undefined) dispatcher.dispatch(outgoing, receiver);
       else trace.dispatch(dispatcher, outgoing, receiver);
     } catch (error) {

@@ -1,11 +1,11 @@
-/** What a propagator needs to add headers to a request: a context and a setter. OpenTelemetry's API is used by its types alone. */
+/** What a propagator needs to add headers to a request: a context and a setter. */
 import { OptionsError } from '@macadam/core';
 import { assertHeaderValue, isHeaderName, TRANSPORT_HEADERS } from './headers.ts';
 
 /** The header of W3C Trace Context that names the span. */
 export const TRACEPARENT = 'traceparent';
 
-/** The names need no check. */
+/** What propagators nearly always set. The names need no check. */
 const W3C_HEADERS: ReadonlySet<string> = new Set([TRACEPARENT, 'tracestate', 'baggage']);
 
 /**
@@ -34,7 +34,7 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
   return `00-${traceId}-${spanId}-${flags}`;
 }
 
-/** A context of OpenTelemetry. */
+/** A `Context` of OpenTelemetry's API, which `instruments.ts` alone imports. */
 interface ContextLike {
   getValue(key: symbol): unknown;
   setValue(key: symbol, value: unknown): ContextLike;

@@ -553,6 +553,15 @@ describe('propagation', () => {
 });
 
 describe('metrics', () => {
+  test('a shutdown of the SDK exports every duration', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
+    for (let calls = 0; calls < 17; calls++) await client.get('/a');
+    await reader.shutdown();
+    const exported = points.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    const durations = exported.find(({ descriptor }) => descriptor.name === 'http.client.request.duration');
+    expect(durations?.dataPoints).toMatchObject([{ value: { count: 17 } }]);
+  });
+
   test('http.client.request.duration is in seconds, for each attempt, without the waits between them', async () => {
     const client = clientFor({
       dispatcher: scriptedDispatcher({ status: 503, delayMs: 20, clock }, { status: 200, delayMs: 40, clock }),

@@ -1,4 +1,4 @@
-// The global one is a getter, which costs more.
+// The global `Buffer` is a getter, which would be called for every response.
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { makeConnector, type MakeConnection } from '../dispatcher.ts';
