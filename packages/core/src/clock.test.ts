@@ -92,6 +92,23 @@ describe('systemClock.setTimer', () => {
     server.close();
   });
 
+  it('never fires early, also when the delay begins late in a turn of the event loop', async () => {
+    const early: number[] = [];
+    for (let round = 0; round < 20; round++) {
+      const startedAtMs = systemClock.monotonic();
+      // Node counts from the start of the turn, which this blocks for a part of a millisecond.
+      while (systemClock.monotonic() - startedAtMs < round / 10);
+      const waits = [1, 1.5, 2.25, 3].map(async (delayMs) => {
+        const setAtMs = systemClock.monotonic();
+        await systemClock.sleep(delayMs);
+        const tookMs = systemClock.monotonic() - setAtMs;
+        if (tookMs < delayMs) early.push(tookMs - delayMs);
+      });
+      await Promise.all(waits);
+    }
+    expect(early).toEqual([]);
+  });
+
   it('ignores cancel() after the timer has fired, and a second cancel()', () => {
     vi.useFakeTimers();
     const fired = vi.fn();

@@ -49,12 +49,16 @@ const realSetTimeout = setTimeout;
 class SystemTimer implements Timer {
   #handle: NodeJS.Timeout | undefined;
   readonly #callback: () => void;
+  /** When it is due, by `monotonic()`. */
+  readonly #dueMs: number;
   #remainingMs: number;
   #referenced = true;
 
   constructor(callback: () => void, delayMs: number) {
     this.#callback = callback;
-    this.#remainingMs = delayMs;
+    this.#dueMs = monotonic() + delayMs;
+    // Node would round down to whole milliseconds.
+    this.#remainingMs = Math.ceil(delayMs);
     this.#arm();
   }
 
@@ -86,8 +90,13 @@ class SystemTimer implements Timer {
    */
   expire(): void {
     if (this.#remainingMs > 0) this.#arm();
-    else if (setTimeout === realSetTimeout) setImmediate(fire, this);
-    else this.fire();
+    else if (setTimeout !== realSetTimeout) this.fire();
+    else if (monotonic() >= this.#dueMs) setImmediate(fire, this);
+    else {
+      // Node counts from the start of the turn of the event loop, in whole milliseconds: some timers fire up to one early.
+      this.#remainingMs = 1;
+      this.#arm();
+    }
   }
 
   fire(): void {
@@ -172,8 +181,8 @@ function createClock(setTimer: Clock['setTimer']): Clock {
  * timers, and a timer never fires early.
  */
 export const systemClock: Clock = createClock(
-  // Node rounds delays down to whole milliseconds, so a wait could end early. NaN would fire after 1 ms.
-  (callback, delayMs) => new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
+  // NaN would fire after 1 ms.
+  (callback, delayMs) => new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, delayMs)),
 );
 
 /** `systemClock` without timers: `setTimer` never fires. For internal use by Macadam packages. */

@@ -64,6 +64,24 @@ describe('MacadamError', () => {
     });
     expect(JSON.stringify(error)).not.toMatch(/hunter2|secret|at /);
   });
+
+  it('shows what an attempt threw like a cause, and a bigint as text', () => {
+    const attempt = (error: unknown) => ({ attempt: 1, startedAtMs: 0, durationMs: 1, waitedMs: 0, error });
+    const thrown = [{ status: 401, accessToken: 's3cr3t' }, 5n, 'a string', new TypeError('wrong'), undefined];
+    const error = Object.assign(new MacadamError('it broke', { code: 'MAC_TEST', cause: 5n }), {
+      attempts: thrown.map(attempt),
+      size: 2n ** 64n,
+    });
+    const json = JSON.parse(JSON.stringify(error)) as { cause: unknown; size: unknown; attempts: { error: unknown }[] };
+    expect(json.attempts.map((one) => one.error)).toEqual([
+      'an object',
+      '5n',
+      'a string',
+      { name: 'TypeError', message: 'wrong' },
+      undefined,
+    ]);
+    expect([json.cause, json.size]).toEqual(['5n', '18446744073709551616n']);
+  });
 });
 
 describe('OptionsError', () => {

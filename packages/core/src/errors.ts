@@ -57,8 +57,12 @@ registerBrand(MacadamError.prototype);
 /** How deep `toJSON` goes. Errors contain errors (causes, attempts), possibly in circles. */
 const MAX_DEPTH = 5;
 
-/** Converts a value for `JSON.stringify`, which would write an error as `{}`: an error becomes its name, message and fields. */
+/**
+ * Converts a value for `JSON.stringify`, which would write an error as `{}`: an error becomes its name, message and fields. A bigint, for
+ * which it throws, becomes text.
+ */
 function toJsonValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'bigint') return describeValue(value);
   if (typeof value !== 'object' || value === null) return value;
   if (depth === 0) return describeValue(value);
   if (Array.isArray(value)) return value.map((item) => toJsonValue(item, depth - 1));
@@ -66,17 +70,21 @@ function toJsonValue(value: unknown, depth: number): unknown {
   const { name, message, cause } = value;
   const { code } = value as NodeJS.ErrnoException;
   const fields = isMacadamError(value) ? fieldsToJson(value, depth) : code === undefined ? {} : { code };
-  return { name, message, ...fields, ...(cause === undefined ? {} : { cause: causeToJson(cause, depth) }) };
+  return { name, message, ...fields, ...(cause === undefined ? {} : { cause: thrownToJson(cause, depth) }) };
 }
 
+/** The fields of an error or of a record in one, such as an {@link AttemptRecord}, whose `error` was thrown by the caller's code. */
 function fieldsToJson(value: object, depth: number): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toJsonValue(field, depth - 1)]));
+  const convert = ([name, field]: [string, unknown]): [string, unknown] => {
+    return [name, name === 'error' && field !== undefined ? thrownToJson(field, depth) : toJsonValue(field, depth - 1)];
+  };
+  return Object.fromEntries(Object.entries(value).map(convert));
 }
 
-/** A cause that is not an error can be anything, and may contain credentials: only a string is shown. */
-function causeToJson(cause: unknown, depth: number): unknown {
-  if (cause instanceof Error) return toJsonValue(cause, depth - 1);
-  return typeof cause === 'string' ? cause : describeValue(cause);
+/** What was thrown can be anything, and may contain credentials: unless it is an error, only a string is shown. */
+function thrownToJson(thrown: unknown, depth: number): unknown {
+  if (thrown instanceof Error) return toJsonValue(thrown, depth - 1);
+  return typeof thrown === 'string' ? thrown : describeValue(thrown);
 }
 
 /**

@@ -130,16 +130,56 @@ describe('PackageMetrics', () => {
     const sdk = recordingProvider();
     const metrics = metricsOf(() => sdk);
     (() => {
-      const owner = counting('short-lived', { good: 1 });
+      const owner = counting('short-lived', { good: 1, state: 1 }, 'breaker');
       metrics.observe(owner);
-      const other = counting('short-lived too', { good: 1 });
+      const other = counting('short-lived too', { good: 1, state: 1 }, 'breaker');
       metrics.observeAll(other, () => [other]);
     })();
-    expect(sdk.collect()).toHaveLength(2);
+    expect(sdk.collect()).toHaveLength(4);
     // A WeakRef keeps its target alive until the end of the current turn of the event loop.
     await stat(import.meta.filename);
     globalThis.gc!();
-    expect(sdk.collect()).toEqual([]);
+    const states = sdk.collect().filter(([name]) => name === 'state');
+    expect(states).toEqual([]);
+  });
+
+  it('keeps the counts of objects that no longer exist, since a counter must not decrease', async () => {
+    const sdk = recordingProvider();
+    const metrics = metricsOf(() => sdk);
+    const success = (name: string, value: number) => ['calls', value, { name, outcome: 'success' }];
+    const kept = counting('a', { good: 1 });
+    metrics.observe(kept);
+    (() => metrics.observe(counting('a', { good: 50 })))();
+    expect(sdk.collect()).toEqual([success('a', 51)]);
+    await stat(import.meta.filename);
+    globalThis.gc!();
+    expect(sdk.collect()).toEqual([success('a', 51)]);
+    // What a reader no longer returns was evicted; what returns with a lower value is another object.
+    const owner = {};
+    let listed = [counting('b', { good: 5 }), counting('b', { good: 2 }), counting('c', { good: 3 })];
+    metrics.observeAll(owner, () => listed);
+    const totals = () => sdk.collect().map(([, value]) => value);
+    expect(totals()).toEqual([51, 7, 3]);
+    listed = [counting('c', { good: 1 })];
+    expect(totals()).toEqual([51, 7, 4]);
+    listed = [counting('c', { good: 2 })];
+    expect(totals()).toEqual([51, 7, 5]);
+    listed = [];
+    expect(totals()).toEqual([51, 7, 5]);
+    expect(kept.name).toBe('a');
+  });
+
+  it('counts what was evicted as `_other` only once', () => {
+    const sdk = recordingProvider();
+    const metrics = metricsOf(() => sdk);
+    for (let i = 0; i < 1_000; i++) metrics.boundedName(`name-${i}`);
+    let first = 0;
+    const listed = () => [0, 1, 2].map((i) => counting(`key-${first + i}`, { good: 10 }));
+    const owner = {};
+    metrics.observeAll(owner, listed);
+    const totals = [];
+    for (; first < 5; first++) totals.push(sdk.collect()[0]?.[1]);
+    expect(totals).toEqual([30, 40, 50, 60, 70]);
   });
 
   it('T24: limits a million names to 1,000 series and one for the others', () => {

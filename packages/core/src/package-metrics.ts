@@ -6,6 +6,7 @@
  * passes in the real provider.
  */
 import { BatchedHistogram } from './batched-histogram.ts';
+import { RetiredCounts } from './retired-counts.ts';
 import { type Counting, describeStatsMetric, MAX_NAMES, readStatsMetric } from './stats-metrics.ts';
 import type { NamedStats, StatsMetric } from './stats-metrics.ts';
 import type { MetricDescription } from './telemetry-names.ts';
@@ -89,7 +90,8 @@ export function connectMetrics(): void {
 }
 
 /**
- * The metrics of a package, read from the `stats()` of its objects when a collector asks. Observed objects are held weakly.
+ * The metrics of a package, read from the `stats()` of its objects when a collector asks. Observed objects are held weakly. Counters
+ * keep what an object had counted at the last collection of its life.
  *
  * @example
  * ```ts
@@ -113,7 +115,8 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
   readonly #owners = new Set<WeakRef<object>>();
   /** A WeakMap, since a reader usually refers to its owner: held strongly, it would keep the owner alive. */
   readonly #readers = new WeakMap<object, () => Iterable<Counting<Stats>>>();
-  readonly #collected = new FinalizationRegistry<WeakRef<object>>((ref) => this.#owners.delete(ref));
+  readonly #collected = new FinalizationRegistry<WeakRef<object>>((ref) => this.#forget(ref));
+  readonly #retired: RetiredCounts<Stats>;
   readonly #names = new Set<string>();
   readonly #histograms = new Map<string, HistogramLike>();
   #provider: MeterProviderLike | undefined;
@@ -125,6 +128,7 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
       ...stats.map((metric) => describeStatsMetric(metric, nameAttribute)),
       ...histograms.map(({ boundaries: _, ...description }) => description),
     ];
+    this.#retired = new RetiredCounts(stats, nameAttribute);
     registry.add(this);
   }
 
@@ -189,9 +193,8 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
       (result) => {
         const objects = this.#readStats();
         for (const [metric, observable] of observables) {
-          for (const { value, attributes } of readStatsMetric(metric, nameAttribute, objects)) {
-            result.observe(observable, value, attributes);
-          }
+          const readings = readStatsMetric(metric, nameAttribute, objects, new Map(this.#retired.of(metric)));
+          for (const { value, attributes } of readings.values()) result.observe(observable, value, attributes);
         }
         this.#flush();
       },
@@ -205,14 +208,36 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
 
   /** The statistics of all observed objects that are still alive. */
   #readStats(): NamedStats<Stats>[] {
-    const objects: NamedStats<Stats>[] = [];
+    const all: NamedStats<Stats>[] = [];
     for (const ref of this.#owners) {
       const owner = ref.deref();
-      if (owner === undefined) continue;
-      for (const object of this.#readers.get(owner)?.() ?? []) {
-        objects.push({ kind: object.kind, name: this.boundedName(object.name), stats: object.stats() });
+      if (owner === undefined) {
+        this.#forget(ref);
+        continue;
       }
+      const objects = this.#readObjects(owner);
+      this.#retired.update(ref, objects);
+      for (const object of objects.values()) all.push(object);
+    }
+    return all;
+  }
+
+  /** The statistics of the objects of one owner, by kind and name, with a number if several have both. */
+  #readObjects(owner: object): Map<string, NamedStats<Stats>> {
+    const objects = new Map<string, NamedStats<Stats>>();
+    const repeated = new Map<string, number>();
+    for (const object of this.#readers.get(owner)?.() ?? []) {
+      const label = `${object.kind} ${object.name}`;
+      const number = objects.has(label) ? (repeated.get(label) ?? 1) + 1 : 1;
+      if (number > 1) repeated.set(label, number);
+      const id = number === 1 ? label : `${number} ${label}`;
+      objects.set(id, { kind: object.kind, name: this.boundedName(object.name), stats: object.stats() });
     }
     return objects;
+  }
+
+  #forget(ref: WeakRef<object>): void {
+    this.#owners.delete(ref);
+    this.#retired.retire(ref);
   }
 }

@@ -38,6 +38,7 @@ export interface Counting<Stats> {
 /** The statistics of one object at a collection. */
 export interface NamedStats<Stats> {
   readonly kind: string | undefined;
+  /** The name as an attribute value, which several objects may have. */
   readonly name: string;
   readonly stats: Stats;
 }
@@ -65,27 +66,44 @@ export function describeStatsMetric<Stats>(metric: StatsMetric<Stats>, nameAttri
 export const MAX_NAMES = 1_000;
 const NAME_BOUND = 'names from the code, at most 1,000; those beyond count as `_other`';
 
-/** Reads one metric. The values of objects with the same name and attributes are merged, as `merge` says. */
+/**
+ * Reads one metric. The values of objects with the same name and attributes are merged, as `merge` says.
+ *
+ * @param readings - readings of before, which the values are merged into
+ */
 export function readStatsMetric<Stats>(
   metric: StatsMetric<Stats>,
   nameAttribute: string,
-  objects: readonly NamedStats<Stats>[],
-): Iterable<Reading> {
-  const readings = new Map<string, { value: number; attributes: MetricAttributes }>();
+  objects: Iterable<NamedStats<Stats>>,
+  readings: Map<string, Reading> = new Map(),
+): Map<string, Reading> {
   const rows = rowsOf(metric.reads);
   for (const { kind, name, stats } of objects) {
     if (metric.of !== undefined && metric.of !== kind) continue;
     for (const [source, fixedAttributes] of rows) {
-      const value = typeof source === 'function' ? source(stats) : Number(stats[source] ?? Number.NaN);
-      if (value === undefined || Number.isNaN(value)) continue;
+      const value = valueOf(source, stats);
+      if (value === undefined) continue;
       const attributes = { [nameAttribute]: name, ...fixedAttributes };
       const key = JSON.stringify(attributes);
-      const reading = readings.get(key);
-      if (reading === undefined) readings.set(key, { value, attributes });
-      else reading.value = metric.merge === 'max' ? Math.max(reading.value, value) : reading.value + value;
+      const before = readings.get(key)?.value;
+      readings.set(key, { value: before === undefined ? value : merge(metric, before, value), attributes });
     }
   }
-  return readings.values();
+  return readings;
+}
+
+function merge({ merge = 'sum' }: { merge?: 'sum' | 'max' }, one: number, other: number): number {
+  return merge === 'max' ? Math.max(one, other) : one + other;
+}
+
+function valueOf<Stats>(source: StatsSource<Stats>, stats: Stats): number | undefined {
+  const value = typeof source === 'function' ? source(stats) : Number(stats[source] ?? Number.NaN);
+  return Number.isNaN(value) ? undefined : value;
+}
+
+/** Whether a value of the metric is lower than before, which means that another object has taken the place of the one before. */
+export function hasDecreased<Stats>({ reads }: StatsMetric<Stats>, before: Stats, now: Stats): boolean {
+  return rowsOf(reads).some(([source]) => (valueOf(source, now) ?? 0) < (valueOf(source, before) ?? 0));
 }
 
 function rowsOf<Stats>(

@@ -168,6 +168,25 @@ describe('Work.signal', () => {
     expect(signalOf(new AbortController().signal, b.signal, () => b.abort('inner'))).toBe('inner');
   });
 
+  it('differs from cancellation, which does not abort when the deadline passes, whatever can cancel the work', async () => {
+    const clock = virtualClock();
+    const [outer, inner] = [new AbortController(), new AbortController()];
+    await runWork({ clock, timeoutMs: 100, signal: outer.signal }, () =>
+      runWork({ signal: inner.signal }, async () => {
+        const { cancellation, signal } = work();
+        const advanced = clock.advance(100);
+        await clock.sleep(50);
+        await advanced;
+        expect(signal.aborted).toBe(true);
+        expect(cancellation?.aborted).toBe(false);
+        inner.abort('left');
+        expect(cancellation?.reason).toBe('left');
+      }),
+    );
+    expect(listeners(outer.signal) + listeners(inner.signal)).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('never aborts after the work has settled', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
@@ -303,7 +322,7 @@ describe('another copy of this package in the same process', () => {
       annotations: {},
       annotate: () => {},
     };
-    runInScope({ work: older, retriesOwned: false }, () => {
+    runInScope({ work: older, retryOwner: undefined }, () => {
       runWork({ timeoutMs: 60_000 }, () => {
         work().annotate({ cacheHits: 1 });
         expect(work()).toMatchObject({ tenant: 'acme', priority: 'high', annotations: { cacheHits: 1 } });

@@ -74,6 +74,8 @@ class RunningWork implements Work {
    */
   readonly notes: Annotations;
   #controller: AbortController | undefined;
+  /** Joins the signals, where there are two. */
+  #cancelling: AbortController | undefined;
   #unsubscribe: Unsubscribe[] = [];
   #timer: Timer | undefined;
   #settled = false;
@@ -96,7 +98,9 @@ class RunningWork implements Work {
   }
 
   get cancellation(): AbortSignal | undefined {
-    return this.#sources.length > 1 ? this.signal : this.#sources[0];
+    if (this.#sources.length < 2) return this.#sources[0];
+    this.#cancelling ??= this.#abortedBySources();
+    return this.#cancelling.signal;
   }
 
   get signal(): AbortSignal {
@@ -117,20 +121,28 @@ class RunningWork implements Work {
   }
 
   #makeController(): AbortController {
+    const controller = this.#abortedBySources();
+    const limitMs = this.deadline?.remainingMs();
+    if (limitMs !== undefined && !this.#settled && !controller.signal.aborted) {
+      const expire = (): void => {
+        controller.abort(new TimeoutError('The deadline of the current work has passed', limitMs));
+      };
+      if (limitMs > 0) this.#timer = this.clock.setTimer(expire, limitMs);
+      else expire();
+    }
+    return controller;
+  }
+
+  #abortedBySources(): AbortController {
     const controller = new AbortController();
     const abort = (reason: unknown): void => {
       controller.abort(reason);
-      this.settle();
+      // It has nothing to do any more: the work was cancelled.
+      this.#timer?.cancel();
     };
     for (const source of this.#sources) {
       if (source.aborted) controller.abort(source.reason);
       else if (!this.#settled) this.#unsubscribe.push(onAbort(source, abort));
-    }
-    const limitMs = this.deadline?.remainingMs();
-    if (limitMs !== undefined && !this.#settled && !controller.signal.aborted) {
-      const expire = (): void => abort(new TimeoutError('The deadline of the current work has passed', limitMs));
-      if (limitMs > 0) this.#timer = this.clock.setTimer(expire, limitMs);
-      else expire();
     }
     return controller;
   }
@@ -176,7 +188,7 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   const work = new RunningWork(options, outer?.work as RunningWork | undefined);
   let result: T;
   try {
-    result = runInScope({ work, retriesOwned: outer?.retriesOwned ?? false }, () => toPromiseIfThenable(fn()));
+    result = runInScope({ work, retryOwner: outer?.retryOwner }, () => toPromiseIfThenable(fn()));
   } catch (error) {
     work.settle();
     throw error;

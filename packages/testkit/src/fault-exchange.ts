@@ -118,7 +118,9 @@ export class HttpExchange implements FaultExchange {
   }
 
   send({ status, headers, body }: WireResponse): Promise<void> {
-    this.response.writeHead(status, { 'content-length': String(body.byteLength), ...headers });
+    // A 204 has no length (RFC 9110, section 8.6), and that of a 304 would be the length of another body.
+    const length = status === 204 || status === 304 ? {} : { 'content-length': String(body.byteLength) };
+    this.response.writeHead(status, { ...length, ...headers });
     return new Promise((resolve) => {
       this.response.once('close', resolve);
       this.response.end(body);

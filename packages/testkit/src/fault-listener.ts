@@ -12,7 +12,7 @@ export class FaultListener {
   readonly #host: string;
   #port = 0;
   #shouldListen = false;
-  #transition: Promise<void> | undefined;
+  #transition: Promise<void> = Promise.resolve();
 
   constructor(host: string, onConnection: (socket: Socket) => void, onDisconnect: () => void) {
     this.#host = host;
@@ -45,7 +45,8 @@ export class FaultListener {
   /** Starts or stops listening. Stopping resets all connections, as the end of a process does. The last of several calls wins. */
   setListening(shouldListen: boolean): Promise<void> {
     this.#shouldListen = shouldListen;
-    this.#transition ??= this.#applyState().finally(() => (this.#transition = undefined));
+    const apply = (): Promise<void> => this.#applyState();
+    this.#transition = this.#transition.then(apply, apply);
     return this.#transition;
   }
 

@@ -212,7 +212,7 @@ function toUrl(target: FaultProxyOptions['target']): URL {
   if (target instanceof URL) return target;
   const text = typeof target === 'object' && target !== null ? addressUrl(target) : target;
   if (typeof text === 'string' && URL.canParse(text)) return new URL(text);
-  throw new OptionsError('startFaultProxy.target', target, ALLOWED_TARGET);
+  throw new OptionsError('startFaultProxy.target', withheld(target), ALLOWED_TARGET);
 }
 
 function addressUrl({ host, port }: { host: string; port: number }): string {

@@ -16,6 +16,17 @@ describe('Redaction', () => {
     ['api keys', ['X-Api-Key', 'canary']],
     ['a token in a field of any name', ['x-forwarded-access-token', 'canary']],
     ['a JSON Web Token anywhere', ['x-user', jwt], `{"note":"${jwt}"}`],
+    [
+      'nested fields in a query',
+      [],
+      undefined,
+      '/a?user[password]=canary&b[token][]=canary&a%5Bsecret%5D=canary&c[d]=1',
+    ],
+    [
+      'nested fields of forms',
+      ['content-type', 'application/x-www-form-urlencoded'],
+      'user%5Bpassword%5D=canary&token[]=canary',
+    ],
     ['query values', [], undefined, '/a?access_token=canary&sig=canary&b=1'],
     [
       'fields of JSON at any depth',

@@ -25,6 +25,8 @@ const USER_IN_URL = /(\w:\/\/)[^/?#@\s"'<>]+@/g;
 const FORM_PART = /(\bname="([^"\r\n]*)"[^\r\n]*(?:\r\n[^\r\n]+)*\r\n\r\n)[^]*?(?=\r\n--)/g;
 /** A line of JSON, or a server-sent event whose data is JSON. */
 const JSON_LINE = /^([ \t]*(?:data:[ \t]*)?)([{[].*)$/gm;
+/** What separates the names in `user[password]` or `passwords[]`, as some frameworks call fields of forms. */
+const BRACKETS = /(?:[[\]]|%5[bd])+/i;
 /** A name and its value in a query or a form. */
 const QUERY_VALUE = /(^|[?&#;"'\s])([\w.[\]%-]+)=[^&#;\s"'<>]*/g;
 /** Headers that concern one connection, or a body whose length may have changed. They are not recorded. */
@@ -75,7 +77,8 @@ export class Redaction {
   }
 
   #isSecretName(name: string): boolean {
-    return SECRET_NAME.test(name) || this.#names.has(name.toLowerCase());
+    const isSecret = (one: string): boolean => SECRET_NAME.test(one) || this.#names.has(one.toLowerCase());
+    return isSecret(name) || name.split(BRACKETS).some(isSecret);
   }
 
   #redactText(text: string): string {

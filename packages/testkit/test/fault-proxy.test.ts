@@ -332,6 +332,22 @@ test('refuse lets the kernel refuse connections, and heal listens on the same po
   expect(await client.end()).toBe('ECONNRESET');
 });
 
+test('the last of several changes wins, also without waiting for the one before', async () => {
+  const { proxy } = await start();
+  await Promise.all([proxy.set({ latency: fixed(5) }), proxy.set({ link: 'refuse' })]);
+  expect(await (await dial(proxy.port)).end()).toBe('ECONNREFUSED');
+  await Promise.all([proxy.heal(), proxy.set({ link: 'refuse' }), proxy.heal()]);
+  const client = await dial(proxy.port);
+  client.socket.write('a');
+  expect(await client.has(1)).toBe('a');
+});
+
+test('an error for a wrong target does not show its password', async () => {
+  for (const target of ['redis://:canary@localhost:port', 'user:canary']) {
+    await expect(startFaultProxy({ target })).rejects.toThrow(/^(?!.*canary)/);
+  }
+});
+
 test.each(['up', 'blackHole', 'halfOpen'] as const)(
   'close settles with connections open on a link that is %s',
   async (link) => {

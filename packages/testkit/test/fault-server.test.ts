@@ -192,6 +192,20 @@ describe('what a client receives for each fault', () => {
     expect(await see(get())).toMatchObject({ status: 200 });
   });
 
+  test('close() ends listening although a change of the faults has not ended', async () => {
+    const { upstream, get } = await start();
+    const changed = upstream.setFaults([]);
+    await upstream.close();
+    await changed;
+    expect(await see(get())).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test.each([204, 304])('sends no content-length with a %d', async (status) => {
+    const { get } = await start({ handle: () => ({ status }) });
+    const { headers } = await get();
+    expect(headers).not.toHaveProperty('content-length');
+  });
+
   test('several faults of a rule combine to a slow 503', async () => {
     const clock = virtualClock();
     const { upstream, get } = await start({

@@ -178,7 +178,7 @@ describe('simulate', () => {
     expect(result.fairness).toBe(0.5);
     expect(result.clients).toMatchObject({ lucky: { successRatio: 1 }, unlucky: { successRatio: 0 } });
     expect(result.priorities).toMatchObject({ high: { successRatio: 1 }, normal: { successRatio: 0 } });
-    expect(result.recoveryMs).toBe(0);
+    expect(result.recoveryMs).toBe(Infinity);
   });
 
   it('makes a policy for each process, and uses it for clients with sharesPolicyWith, too', async () => {

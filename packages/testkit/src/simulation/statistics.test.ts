@@ -54,4 +54,13 @@ describe('timeToRecover', () => {
   ])('$name', ({ good, is }) => {
     expect(timeToRecover(run(10_000, good), 5_000)).toBe(is);
   });
+
+  it.each([Infinity, 10_000, 9_500])('is Infinity after a fault until %d of 10,000 ms', (toMs) => {
+    expect(
+      timeToRecover(
+        run(10_000, () => 10),
+        toMs,
+      ),
+    ).toBe(Infinity);
+  });
 });

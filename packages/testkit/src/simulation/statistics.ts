@@ -46,6 +46,8 @@ const REQUIRED_SUCCESS_RATIO = 0.95;
 export function timeToRecover(slices: TimeSlices, fromMs: number): number {
   const first = Math.ceil(fromMs / RECOVERY_SLICE_MS);
   const last = slices.requests.length - SLICES_PER_WINDOW;
+  // Less than a second is left: nothing shows that anything has recovered.
+  if (first > last) return Infinity;
   let lastFailed = -1;
   for (let start = first; start <= last; start++) {
     let requests = 0;
