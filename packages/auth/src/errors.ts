@@ -28,7 +28,10 @@ export type TokenReason =
   | 'tooOld'
   /** No key of the issuer matches the `kid`, or the token has no `kid` and several keys match. */
   | 'keyUnknown'
-  /** The keys of the issuer could not be fetched. The token itself was not judged: `retryable`. */
+  /**
+   * The keys of the issuer could not be fetched, or not since a key that is not known yet may have been published. The
+   * token itself was not judged: `retryable`.
+   */
   | 'keysUnavailable'
   /** The signature is wrong. */
   | 'signature'
@@ -77,7 +80,7 @@ export interface TokenErrorDetails {
   claim?: string | undefined;
   /** The configured issuer, once it is known. */
   issuer?: string | undefined;
-  /** The URL of the key set that could not be fetched. */
+  /** The URL of the key set that could not be fetched, without its query. */
   jwksUri?: string | undefined;
   /** The underlying error. */
   cause?: unknown;
@@ -95,7 +98,10 @@ export class TokenError extends MacadamError {
   readonly claim: string | undefined;
   /** The configured issuer of the token, once it is known. */
   readonly issuer: string | undefined;
-  /** The URL of the key set that could not be fetched (`keysUnavailable`); undefined for all other reasons. */
+  /**
+   * The URL of the key set that could not be fetched (`keysUnavailable`), without its query, which may be a credential;
+   * undefined for all other reasons.
+   */
   readonly jwksUri: string | undefined;
 
   constructor(reason: TokenReason, { claim, issuer, jwksUri, cause }: TokenErrorDetails = {}) {
@@ -209,7 +215,7 @@ export class ForbiddenError extends MacadamError {
     super(`${action} is not allowed: ${denialText(decision)}.`, {
       code: 'MAC_FORBIDDEN',
       retryable: decision.reason === 'unavailable',
-      // A rule that cannot be evaluated is a bug in the rules, not a refused caller, although the action is denied.
+      // What cannot be evaluated is a bug in the rules or in how they are asked, not a refused caller, although denied.
       refusalStatus: decision.reason === 'unavailable' || decision.reason === 'ruleFailed' ? undefined : 403,
       cause: decision.cause,
       stack: false,
@@ -222,7 +228,8 @@ export class ForbiddenError extends MacadamError {
 }
 ForbiddenError.prototype.name = 'ForbiddenError';
 
-function denialText({ reason, rule = 'no rule allows it' }: Omit<Decision, 'allowed'>): string {
+function denialText({ reason, rule }: Omit<Decision, 'allowed'>): string {
   if (reason === 'unavailable') return 'the permission service did not decide';
-  return reason === 'ruleFailed' ? `${rule} could not be evaluated` : rule;
+  if (reason === 'ruleFailed') return `${rule ?? 'the request'} could not be evaluated`;
+  return rule ?? 'no rule allows it';
 }

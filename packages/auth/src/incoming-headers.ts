@@ -4,7 +4,8 @@ export type IncomingHeaders =
 
 /**
  * Reads a field that must occur exactly once. `malformed`: it occurs several times, and it would be ambiguous which one was
- * signed. (Lines that Node has joined cannot be told apart here; the joined value is not valid in any of these fields.)
+ * signed. (Lines that Node has joined cannot be told apart here. The joined value is not valid in any of these fields but
+ * `webhook-signature`, which is a list of signatures anyway.)
  */
 export function readSingleHeader(
   headers: IncomingHeaders,

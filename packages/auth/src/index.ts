@@ -119,7 +119,7 @@ export type {
 export { redisTokenStore } from './tokens/redis-token-store.ts';
 export type { RedisTokenStoreOptions, TokenRedisClient } from './tokens/redis-token-store.ts';
 export { memoryTokenStore } from './tokens/token-store.ts';
-export type { StoredTokens, TokenStore } from './tokens/token-store.ts';
+export type { StoredAccessToken, StoredTokens, TokenStore } from './tokens/token-store.ts';
 export type { WebhookSecret } from './webhooks/secret.ts';
 export { webhookSigner } from './webhooks/webhook-signer.ts';
 export type {

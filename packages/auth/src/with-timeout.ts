@@ -23,13 +23,17 @@ export function withTimeout<T>(timeoutMs: number, clock: Clock, promise: Promise
  * The same as the default time limit of a fetch. A callback that runs for every request normally takes a fraction of
  * it.
  */
-const CALLBACK_TIMEOUT_MS = 5_000;
+export const CALLBACK_TIMEOUT_MS = 5_000;
 
 /**
  * The result of a callback (`isRevoked`, `seen`, `resolveKey`, `lookup`): a value as it is, a promise with a time
  * limit.
  */
-export function settleCallback<T>(result: T | PromiseLike<T>, clock: Clock): T | Promise<T> {
+export function settleCallback<T>(
+  result: T | PromiseLike<T>,
+  clock: Clock,
+  timeoutMs: number = CALLBACK_TIMEOUT_MS,
+): T | Promise<T> {
   const then: unknown = (result as PromiseLike<T> | null | undefined)?.then;
-  return typeof then === 'function' ? withTimeout(CALLBACK_TIMEOUT_MS, clock, result as PromiseLike<T>) : (result as T);
+  return typeof then === 'function' ? withTimeout(timeoutMs, clock, result as PromiseLike<T>) : (result as T);
 }

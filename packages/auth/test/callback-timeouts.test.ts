@@ -90,3 +90,21 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
   expect(await verified).toMatchObject({ reason, retryable: true, cause: { code: 'MAC_TIMEOUT' } });
   expect(clock.pendingTimers).toBe(0);
 });
+
+it('the keys of all signatures of a request together are given up after 5 seconds', async () => {
+  const clock = virtualClock({ settle: 'eventLoop' });
+  const one = await signed(clock);
+  const { 'signature-input': input, signature } = one.headers;
+  const labels = ['sig1', 'sig2', 'sig3', 'sig4', 'sig5', 'sig6', 'sig7', 'sig8'];
+  const all = (field: string) => labels.map((label) => field.replace('sig1', label)).join(', ');
+  const headers = { 'signature-input': all(input), signature: all(signature) };
+  const resolveKey = (): Promise<never> => new Promise(() => {});
+  const verified = verifyRequest({ ...one, headers }, { resolveKey, clock }).catch((error: unknown) => error);
+  let settled = false;
+  void verified.then(() => (settled = true));
+  await clock.advance(4_999);
+  expect(settled).toBe(false);
+  await clock.advance(1);
+  expect(await verified).toMatchObject({ reason: 'keyUnavailable', cause: { code: 'MAC_TIMEOUT', timeoutMs: 5_000 } });
+  expect(clock.pendingTimers).toBe(0);
+});

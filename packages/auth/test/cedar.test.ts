@@ -82,15 +82,36 @@ describe('Cedar permissions', () => {
     throw new Error('out of memory');
   };
   const late = () => Promise.reject(new Error('not synchronous'));
-  it.each<[string, Partial<CedarPermissionsOptions<User, Order>>]>([
-    ['the engine throws', { cedar: { ...cedar, statefulIsAuthorized: failing } }],
-    ['the engine cannot parse the request', { entitiesOf: () => [{ uid: user('a') } as never] }],
-    ['the entity type of the principal is invalid', { principalOf: () => ({ type: 'not a type', id: 'a' }) }],
-  ])('deny by default when %s', (_, broken) => {
-    const closed = cedarPermissions({ ...options, ...broken });
-    expect(closed({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
-    const opened = cedarPermissions({ ...options, ...broken, onFailure: 'open' });
-    expect(opened({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: true, reason: 'unavailable' });
+  const cyclic: Record<string, unknown> = {};
+  cyclic['self'] = cyclic;
+  it.each<[string, Partial<CedarPermissionsOptions<User, Order>>, 'ruleFailed' | 'unavailable']>([
+    ['an entity without attributes', { entitiesOf: () => [{ uid: user('a') } as never] }, 'ruleFailed'],
+    ['no entities', { entitiesOf: () => undefined as never }, 'unavailable'],
+    ['an invalid entity type', { principalOf: () => ({ type: 'not a type', id: 'a' }) }, 'ruleFailed'],
+    ['a lone surrogate', { principalOf: () => user('\ud800') }, 'unavailable'],
+    ['null', { contextOf: () => ({ note: null }) }, 'ruleFailed'],
+    ['a fraction', { contextOf: () => ({ note: 1.5 }) }, 'ruleFailed'],
+    ['a number that is too large', { contextOf: () => ({ note: 1e21 }) }, 'ruleFailed'],
+    ['a text as context', { contextOf: () => 'text' as never }, 'ruleFailed'],
+    ['a BigInt', { contextOf: () => ({ note: 1n }) }, 'unavailable'],
+    ['a cyclic value', { contextOf: () => cyclic }, 'unavailable'],
+  ])('deny even with onFailure open when the request has %s, with the cause', (_, broken, reason) => {
+    for (const onFailure of ['closed', 'open'] as const) {
+      const asked = cedarPermissions({ ...options, ...broken, onFailure });
+      const decision = asked({ id: 'a' }, 'order:read', open);
+      expect(decision).toMatchObject({ allowed: false, reason, cause: expect.any(Error) as Error });
+      expect(asked.explain({ id: 'a' }, 'order:read', open)).toEqual([]);
+      expect(() => asked.assert({ id: 'a' }, 'order:read', open)).toThrow(
+        expect.objectContaining({ retryable: reason === 'unavailable' }) as Error,
+      );
+    }
+    expect(can({ id: 'a' }, 'order:read', open).allowed).toBe(true);
+  });
+
+  it('deny even with onFailure open when the engine throws: it does so for requests that it cannot read', () => {
+    const broken = { ...cedar, statefulIsAuthorized: failing };
+    const decision = cedarPermissions({ ...options, cedar: broken, onFailure: 'open' })({ id: 'a' }, 'x', open);
+    expect(decision).toMatchObject({ allowed: false, reason: 'unavailable', cause: { message: 'out of memory' } });
   });
 
   it('deny even with onFailure open when principalOf returns no entity id', () => {
@@ -129,7 +150,6 @@ describe('Cedar permissions', () => {
     ['an unknown decision', responding({ decision: 'Allow' })],
     ['errors that are not a list', responding({ diagnostics: { reason: [], errors: {} } })],
     ['reasons that are not strings', responding({ diagnostics: { reason: [1], errors: [] } })],
-    ['a failure without errors', () => ({ type: 'failure' })],
     ['another type', () => ({ type: 'residuals', response: permit })],
   ])('deny when the engine returns %s, with the cause', (_, statefulIsAuthorized) => {
     const lying = { ...options, cedar: { ...cedar, statefulIsAuthorized } as CedarEngine };
@@ -139,6 +159,12 @@ describe('Cedar permissions', () => {
     expect((decision.cause as Error).message).toContain('does not have the form of Cedar 4');
     expect(cedarPermissions({ ...lying, onFailure: 'open' })({ id: 'a' }, 'order:read', open).allowed).toBe(true);
     expect(closed.explain({ id: 'a' }, 'order:read', open)).toEqual([]);
+  });
+
+  it('deny even with onFailure open when the engine returns a failure without errors', () => {
+    const lying = { ...cedar, statefulIsAuthorized: () => ({ type: 'failure' }) } as unknown as CedarEngine;
+    const decision = cedarPermissions({ ...options, cedar: lying, onFailure: 'open' })({ id: 'a' }, 'order:read', open);
+    expect(decision).toMatchObject({ allowed: false, reason: 'ruleFailed' });
   });
 
   it('report the cause when Cedar does not decide', () => {
@@ -170,7 +196,7 @@ describe('Cedar permissions', () => {
     `;
     const strict = cedarPermissions({ ...options, schema, policies: { own: policies.own } });
     expect(strict({ id: 'a' }, 'order:read', open).allowed).toBe(true);
-    expect(strict({ id: 'a' }, 'order:drop', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
+    expect(strict({ id: 'a' }, 'order:drop', open)).toMatchObject({ allowed: false, reason: 'ruleFailed' });
     expect(strict.version).not.toBe(cedarPermissions({ ...options, policies: { own: policies.own } }).version);
   });
 

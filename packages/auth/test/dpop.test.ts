@@ -224,7 +224,7 @@ describe('A31: the DPoP verifier', () => {
     const one = stage({
       seen: (id, keepMs) => {
         seen.push(id);
-        expect(keepMs).toBe(80_000);
+        expect(keepMs).toBe(80_001);
         return Promise.reject(new Error('down'));
       },
     });
@@ -240,13 +240,18 @@ describe('A31: the DPoP verifier', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('remembers proofs as long as they could be accepted, up to a maximum number', async () => {
-    const { clock, send, headers } = stage();
-    const first = await headers();
+  it('remembers proofs as long as they could be accepted, to the last millisecond', async () => {
+    const one = stage();
+    await learnHash(one);
+    const { clock, token, send } = one;
+    const ahead = forged(clock, token, { iat: clock.now() / 1_000 + 10 });
+    const first = { authorization: `DPoP ${token}`, dpop: ahead };
     expect(await send(first)).toBe('accepted');
-    await clock.advance(69_999);
+    await clock.advance(79_999);
     expect(await send(first)).toBe('replayed');
-    await clock.advance(11_000);
+    await clock.advance(1);
+    expect(await send(first)).toBe('replayed');
+    await clock.advance(1);
     expect(await send(first)).toBe('tooOld');
   });
 
@@ -270,14 +275,19 @@ describe('A31: the DPoP verifier', () => {
     expect(keys.get(one, 'ES256')).not.toBe(read);
   });
 
-  it('drops the oldest proof when the replay store is full', async () => {
+  it('drops the oldest proof when the replay store is full, and expired ones', async () => {
     const { memoryReplayStore } = await import('../src/dpop/memory-replay-store.ts');
-    const seen = memoryReplayStore(virtualClock(), 3);
+    const clock = virtualClock();
+    const seen = memoryReplayStore(clock, 3);
     for (const id of ['a', 'b', 'c']) expect(seen(id, 1_000)).toBe(false);
     expect(['a', 'b', 'c'].map((id) => seen(id, 1_000))).toEqual([true, true, true]);
     expect(seen('d', 1_000)).toBe(false);
     expect(['b', 'c', 'd'].map((id) => seen(id, 1_000))).toEqual([true, true, true]);
     expect(seen('a', 1_000)).toBe(false);
+    await clock.advance(500);
+    expect(seen('e', 1_000)).toBe(false);
+    await clock.advance(500);
+    expect(['d', 'a', 'e'].map((id) => seen(id, 1_000))).toEqual([false, false, true]);
   });
 
   it('requires a server nonce if configured, valid in its period and the next', async () => {
@@ -421,6 +431,32 @@ describe('A31: the DPoP client', () => {
     auth.invalidate(second);
     expect((await auth.authorize(request, context))['authorization']).toBe('DPoP token-2');
     expect(endpoint.calls).toBe(2);
+  });
+
+  it.each([
+    ['DPoP algs="ES256", error="use_dpop_nonce"', true],
+    ['dpop error=use_dpop_nonce', true],
+    ['DPoP error = "use_dpop_nonce" , algs="ES256"', true],
+    ['Bearer, DPoP error="use_dpop_nonce", algs="ES256"', true],
+    ['Bearer realm="api", DPoP algs="ES256", error="use_dpop_nonce"', true],
+    ['Negotiate YWJj==, , DPoP error="use_dpop_nonce", Basic realm="b"', true],
+    ['DPoP error="use_dpop_nonce", Bearer error="invalid_token"', true],
+    ['DPoP realm="a \\"quoted\\", name", error="use_dpop_nonce"', true],
+    ['DPoP algs="ES256", Bearer error="use_dpop_nonce"', false],
+    ['Bearer realm="x, DPoP error=use_dpop_nonce"', false],
+    ['Bearer realm="DPoP", error="use_dpop_nonce"', false],
+    ['DPoP error="use_dpop_nonce_", DPoP error_description="use_dpop_nonce"', false],
+    ['DPoP error="invalid_token", error_description="DPoP error=\\"use_dpop_nonce\\""', false],
+    ['Bearer realm="never closed, DPoP error=use_dpop_nonce', false],
+    ['', false],
+  ])('keeps its token if the challenge of DPoP asks for a nonce: %s', async (challenge, isKept) => {
+    const { tokens } = stageTokens();
+    const auth = dpop(tokens, createDpopKey());
+    const request = { method: 'GET', url: 'https://api.example.com/a' };
+    const sent = await auth.authorize(request, context);
+    auth.received(sent, response(401, { 'www-authenticate': challenge, 'dpop-nonce': 'n1' }));
+    auth.invalidate(sent);
+    expect((await auth.authorize(request, context))['authorization']).toBe(isKept ? 'DPoP token-1' : 'DPoP token-2');
   });
 
   it('requests a token with a proof, and retries once with the nonce of the server', async () => {

@@ -1,8 +1,9 @@
 // A11 and A13 to A17: key sets that are fetched, rotated, unreachable and attacked. In virtual time.
 import { getEventListeners } from 'node:events';
+import { inspect } from 'node:util';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { createJwtVerifier, type JwtVerifier, type KeyFetchOptions } from '../src/index.ts';
+import { createJwsVerifier, createJwtVerifier, type JwtVerifier, type KeyFetchOptions } from '../src/index.ts';
 import { UnknownKids } from '../src/jwt/unknown-kids.ts';
 import {
   accessClaims,
@@ -123,6 +124,24 @@ describe('a fetched key set', () => {
   ])('is fresh as long as %s says, within limits', async (header, freshMs) => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': header };
+    await send(a);
+    await clock.advance(freshMs * 0.71);
+    await send(a);
+    expect(endpoint.calls).toBe(1);
+    await clock.advance(freshMs * 0.18);
+    await send(a);
+    expect(endpoint.calls).toBe(2);
+  });
+
+  it.each([
+    ['max-age=3600', '3590', 60_000],
+    ['max-age=3600', '1800', 1_800_000],
+    ['max-age=99999999', '3600', 86_400_000],
+    ['max-age=3600', 'yesterday', 3_600_000],
+    ['private', '3600', 600_000],
+  ])('is fresh as long as %s says, less the time it spent in caches (Age: %s)', async (header, age, freshMs) => {
+    const { clock, endpoint, send } = stage();
+    endpoint.headers = { 'cache-control': header, age };
     await send(a);
     await clock.advance(freshMs * 0.71);
     await send(a);
@@ -279,6 +298,47 @@ describe('A15: a key that is published right after a fetch', () => {
   });
 });
 
+describe('A15: a key that is published while the key set is being fetched', () => {
+  it('is found by all tokens that arrived during a refresh with the old keys', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    const old = Response.json({ keys: [a.jwk] });
+    let release!: (response: Response) => void;
+    endpoint.respond = () => new Promise((resolve) => (release = resolve));
+    await clock.advance(600_000 * 0.88);
+    await send(a);
+    endpoint.respond = undefined;
+    endpoint.keys = [a.jwk, b.jwk];
+    await clock.advance(50);
+    const waiting = Array.from({ length: 50 }, () => send(b));
+    await clock.settle();
+    expect(endpoint.calls).toBe(2);
+    release(old);
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['accepted']));
+    expect(endpoint.calls).toBe(3);
+    expect(verifier.stats().keys[ISSUER]).toMatchObject({ unknownKeys: 0 });
+  });
+
+  it('is not refused for good when the refresh in flight fails, and found after the backoff', async () => {
+    const { clock, endpoint, send } = stage();
+    await send(a);
+    let release!: (response: Response) => void;
+    endpoint.respond = () => new Promise((resolve) => (release = resolve));
+    await clock.advance(600_000 * 0.88);
+    await send(a);
+    await clock.advance(50);
+    const waiting = send(b);
+    await clock.settle();
+    release(new Response('down', { status: 503 }));
+    expect(await waiting).toBe('keysUnavailable');
+    expect(endpoint.calls).toBe(2);
+    endpoint.respond = undefined;
+    endpoint.keys = [a.jwk, b.jwk];
+    await clock.advance(1_000);
+    expect(await send(b)).toBe('accepted');
+  });
+});
+
 describe('A14: an issuer that cannot be reached', () => {
   it('leaves known keys usable for a day after they are stale, with few fetches', async () => {
     const { clock, endpoint, verifier, send } = stage();
@@ -310,6 +370,47 @@ describe('A14: an issuer that cannot be reached', () => {
     await clock.advance(1_000);
     expect(await send(a)).toBe('accepted');
     expect(endpoint.calls).toBe(2);
+  });
+
+  it('refuses tokens of unknown keys as retryable: the issuer may have published them since', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    await clock.advance(MINUTE);
+    endpoint.fail();
+    const refused = verifier.verify(makeToken(b, accessClaims(clock)));
+    await expect(refused).rejects.toMatchObject({
+      reason: 'keysUnavailable',
+      retryable: true,
+      cause: { message: 'the response has status 503' },
+    });
+    // During the backoff and the cooldown that follow, without a fetch.
+    for (let second = 0; second < 9; second++) {
+      expect(await send(b)).toBe('keysUnavailable');
+      expect(await send(a)).toBe('accepted');
+      await clock.advance(1_000);
+    }
+    expect(endpoint.calls).toBe(2);
+    endpoint.respond = undefined;
+    await clock.advance(1_000);
+    expect(await send(b)).toBe('keyUnknown');
+    expect(verifier.stats().keys[ISSUER]).toMatchObject({ unknownKeys: 1 });
+  });
+
+  it('is named without the query of its URL, which may be a credential', async () => {
+    const secret = 'SECRET-123';
+    const keys = { algorithms: ['ES256' as const], jwksUri: `${URI}?api_key=${secret}` };
+    const fetch = (url: string) => Promise.reject(new Error(`request to ${url} failed`));
+    const tokens = createJwtVerifier({ issuers: [{ issuer: ISSUER, audience: AUDIENCE, ...keys }], fetch });
+    const content = createJwsVerifier({ ...keys, fetch });
+    for (const verifier of [tokens, content]) {
+      const error: unknown = await verifier.ready().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ reason: 'keysUnavailable', jwksUri: URI });
+      await verifier.close();
+      const closed: unknown = await verifier.ready().catch((thrown: unknown) => thrown);
+      for (const shown of [error, closed, verifier.describe(), verifier.stats()])
+        expect(inspect(shown, { depth: 9, showHidden: true })).not.toContain(secret);
+    }
+    expect(Object.keys(content.stats().keys)).toEqual([URI]);
   });
 
   it('is named by ready() and verify() with its issuer and the URL of its key set', async () => {

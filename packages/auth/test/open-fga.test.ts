@@ -171,11 +171,10 @@ describe('OpenFGA permissions', () => {
     ['responds with a wrong type', () => ({ allowed: 'yes' }), unrelated],
     ['responds with too many bytes', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
     ['responds with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
-    [
-      'responds with an error code',
-      () => ({ error: { input_error: 'relation_not_found' } }),
-      'check: relation_not_found',
-    ],
+    ['responds with an error code', () => ({ error: { internal_error: 'unavailable' } }), 'check: unavailable'],
+    ['does not accept our credentials', () => 401, 'status 401'],
+    ['is overloaded', () => 429, 'status 429'],
+    ['is throttled', () => 422, 'status 422'],
   ])('are closed by default when the server %s, with the cause', async (_, broken, why) => {
     fault = broken;
     const can = make({ cache: {} });
@@ -188,6 +187,64 @@ describe('OpenFGA permissions', () => {
     expect(opened).toMatchObject({ allowed: true, reason: 'unavailable' });
     expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '3' })).toMatchObject({ allowed: true });
     expect(can.stats()).toMatchObject({ unavailable: 3, cache: { entries: 0 } });
+  });
+
+  it.each<[string, (received: ReceivedRequest) => unknown, string]>([
+    ['the status', () => 400, 'status 400'],
+    ['the status of a proxy', () => 413, 'status 413'],
+    ['the result', () => ({ error: { input_error: 'relation_not_found' } }), 'check: relation_not_found'],
+  ])(
+    'are denied with onFailure open, too, when the server refuses a check as invalid by %s',
+    async (_, refuse, why) => {
+      fault = refuse;
+      const can = make({ onFailure: 'open', cache: {} });
+      const decision = await can(ann, 'doc:read', { id: '1' });
+      expect(decision).toMatchObject({ allowed: false, reason: 'ruleFailed', rule: undefined });
+      expect((decision.cause as Error).message).toContain(why);
+      const thrown: unknown = await can.assert(ann, 'doc:read', { id: '1' }).catch((error: unknown) => error);
+      expect(thrown).toMatchObject({
+        message: 'doc:read is not allowed: the request could not be evaluated.',
+        retryable: false,
+        cause: decision.cause,
+      });
+      expect(can.stats()).toMatchObject({ unavailable: 2, cache: { entries: 0 } });
+    },
+  );
+
+  it('are not affected by an invalid check in the same batch', async () => {
+    const tooLong = 'x'.repeat(300);
+    fault = ({ body: { checks, ...one } }) =>
+      (checks ?? [one]).some(({ tuple_key }) => tuple_key.object.length > 256) ? 400 : { allowed: allowed(one) };
+    for (const onFailure of ['closed', 'open'] as const) {
+      const decisions = await make({ onFailure }).many(ann, 'doc:read', [{ id: '1' }, { id: tooLong }, { id: '3' }]);
+      expect(decisions.map(({ reason }) => reason)).toEqual(['allowed', 'ruleFailed', 'noRule']);
+      expect(received.splice(0).map(({ path }) => path.split('/').at(-1))).toEqual([
+        'batch-check',
+        'check',
+        'check',
+        'check',
+      ]);
+    }
+  });
+
+  it('have one time limit for a batch and the checks that are sent again', async () => {
+    const clock = virtualClock();
+    const sent: string[] = [];
+    const can = make({
+      clock,
+      fetch: async (url) => {
+        sent.push(url.split('/').at(-1)!);
+        if (sent.length > 1) return new Promise(() => {});
+        await clock.sleep(200);
+        return new Response('{}', { status: 400 });
+      },
+    });
+    const decisions = can.many(ann, 'doc:read', [{ id: '1' }, { id: '2' }]);
+    await clock.advance(200);
+    expect(sent).toEqual(['batch-check', 'check', 'check']);
+    await clock.advance(100);
+    expect((await decisions).map(({ reason }) => reason)).toEqual(['unavailable', 'unavailable']);
+    clock.assertNoTimers();
   });
 
   it('are denied when the server omits allowed: false, as protocol buffers do', async () => {
@@ -212,6 +269,24 @@ describe('OpenFGA permissions', () => {
       allowed: false,
     });
     expect(received).toEqual([]);
+  });
+
+  it.each(['userOf', 'relationOf', 'objectOf', 'contextOf', 'contextualTuplesOf'] as const)(
+    'are denied with onFailure open, too, when %s returns a promise, whose rejection does not end the process',
+    async (name) => {
+      for (const promise of [() => Promise.resolve('user:a'), () => Promise.reject(new Error('down'))]) {
+        const broken = { [name]: promise } as Partial<OpenFgaPermissionsOptions<User, Doc>>;
+        const decision = await make({ ...broken, onFailure: 'open' })(ann, 'doc:read', { id: '1' });
+        expect(decision).toMatchObject({ allowed: false, reason: 'unavailable', cause: { path: `${name}()` } });
+      }
+      expect(received).toEqual([]);
+    },
+  );
+
+  it('are denied with onFailure open, too, when contextualTuplesOf returns something other than a list', async () => {
+    const contextualTuplesOf = () => new Set([{ user: 'user:a', relation: 'banned', object: 'doc:1' }]) as never;
+    const decision = await make({ contextualTuplesOf, onFailure: 'open' })(ann, 'doc:read', { id: '1' });
+    expect(decision).toMatchObject({ allowed: false, cause: { path: 'contextualTuplesOf()' } });
   });
 
   it('report the cause of a failure without the credentials that were sent', async () => {
@@ -308,6 +383,42 @@ describe('OpenFGA permissions', () => {
     expect(await read()).toBe(true);
   });
 
+  it('are not replaced in the cache by the decision of an earlier request, and expire by when they were asked', async () => {
+    const clock = virtualClock();
+    const late: (() => void)[] = [];
+    const can = make({
+      clock,
+      timeoutMs: 5_000,
+      cache: { ttlMs: 1_000 },
+      fetch: (_url, { body }) => {
+        const { consistency, ...check } = JSON.parse(body!) as ReceivedRequest['body'];
+        const response = Response.json({ allowed: allowed(check) });
+        if (consistency === 'HIGHER_CONSISTENCY') return Promise.resolve(response);
+        return new Promise((resolve) => late.push(() => resolve(response)));
+      },
+    });
+    const read = (options?: object) => can(ann, 'doc:read', { id: '1' }, options);
+    const early = read();
+    await clock.advance(1);
+    tuples.clear();
+    expect((await read({ consistency: 'higher' })).allowed).toBe(false);
+    late.pop()!();
+    expect((await early).allowed).toBe(true);
+    expect((await read()).allowed).toBe(false);
+    await clock.advance(1_000);
+    const slow = read();
+    await clock.advance(900);
+    late.pop()!();
+    await slow;
+    expect(can.stats().cache).toMatchObject({ hits: 1, misses: 2 });
+    await clock.advance(100);
+    const again = read();
+    await clock.settle();
+    expect(late).toHaveLength(1);
+    late.pop()!();
+    await again;
+  });
+
   it('are sent in a separate request with higher consistency', async () => {
     const can = make();
     await Promise.all([
@@ -320,6 +431,8 @@ describe('OpenFGA permissions', () => {
 
   it.each<[string, object, string]>([
     ['plain http across the network', { apiUrl: 'http://fga.internal' }, 'apiUrl'],
+    ['a URL with a query', { apiUrl: 'https://fga.example.com/?tenant=1' }, 'apiUrl'],
+    ['a URL with a fragment', { apiUrl: 'https://fga.example.com/#tenant' }, 'apiUrl'],
     ['no model', { authorizationModelId: '' }, 'authorizationModelId'],
     ['an empty relation', { relationOf: { a: '' } }, 'relationOf.a'],
     ['no deadline', { timeoutMs: Infinity }, 'timeoutMs'],

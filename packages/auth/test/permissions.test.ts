@@ -69,20 +69,39 @@ describe('permissions', () => {
     expect(can(user, action, order)).toEqual({ allowed, reason, rule, policyVersion: 'v1' });
   });
 
-  it('take roles from the claims of a token, and only from a list', () => {
+  const denying = [
+    { id: 'all', actions: ['order:read' as const] },
+    { id: 'out', effect: 'deny' as const, actions: ['order:read' as const], roles: ['suspended'] },
+  ];
+
+  it('take roles from the claims of a token; without the claim there are none', () => {
     const of = (principal: unknown) => can(principal as User, 'order:read', {}).allowed;
     expect(of({ claims: { roles: ['support'] } })).toBe(true);
-    expect(of({ claims: { roles: 'support' } })).toBe(false);
+    expect(of({ roles: null, claims: { roles: null } })).toBe(false);
     expect(of({ roles: [['support']] })).toBe(false);
     expect(of(Object.create({ roles: ['support'] }))).toBe(false);
     expect(of(null)).toBe(false);
+    expect(
+      definePermissions<User>({ rules: denying })({ roles: new Set(['suspended']) as never }, 'order:read'),
+    ).toMatchObject({ reason: 'denied' });
+  });
+
+  it.each([
+    ['a string', 'suspended'],
+    ['a number', 7],
+    ['an object', { 0: 'suspended', length: 1 }],
+    ['a boolean', true],
+  ])('take roles from the claims of a token as a list only, not from %s: a denial would be missed', (_, roles) => {
+    const asked = definePermissions<object>({ rules: denying });
+    for (const principal of [{ roles }, { claims: { roles } }]) {
+      expect(() => asked(principal, 'order:read')).toThrow(OptionsError);
+      expect(() => asked.many(principal, 'order:read', [1])).toThrow(OptionsError);
+      expect(() => asked.explain(principal, 'order:read')).toThrow(OptionsError);
+    }
   });
 
   it('take roles of rolesOf as a list only: the letters of a string would miss a denial', () => {
-    const rules = [
-      { id: 'all', actions: ['order:read' as const] },
-      { id: 'out', effect: 'deny' as const, actions: ['order:read' as const], roles: ['suspended'] },
-    ];
+    const rules = denying;
     for (const held of ['suspended', undefined, null, {}, Promise.resolve(['suspended'])]) {
       const asked = definePermissions<User>({ rules, rolesOf: () => held as never });
       expect(() => asked({}, 'order:read')).toThrow(OptionsError);

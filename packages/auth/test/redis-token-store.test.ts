@@ -44,12 +44,8 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
   it('stores tokens encrypted, with a TTL', async () => {
     const store = redisTokenStore(redis, { encryptionKeys, prefix, ttlMs: 60_000 });
     expect(await store.load('s1')).toBeUndefined();
-    const tokens = {
-      refreshToken: 'the refresh token',
-      accessToken: 'the access token',
-      grantedAtMs: 1,
-      lifetimeMs: 2,
-    };
+    const accessToken = { accessToken: 'the access token', grantedAtMs: 1, lifetimeMs: 2 };
+    const tokens = { refreshToken: 'the refresh token', accessTokens: { request: accessToken } };
     await store.save('s1', tokens);
     expect(await store.load('s1')).toEqual(tokens);
     const saved = (await nodeRedis.get(`${prefix}:{s1}`))!;
@@ -127,6 +123,16 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     }
     expect(server).toMatchObject({ calls: 3, revoked: false });
   });
+});
+
+it('A30: lets clients share a session for different scopes', async () => {
+  const server = new RotatingServer();
+  const store = redisTokenStore(nodeRedis, { encryptionKeys, prefix });
+  const session = { ...client, refreshToken: 'refresh-0', fetch: server.fetch, store };
+  const got = await Promise.all(['a', 'b', 'a'].map((scope) => refreshTokens({ ...session, scope }).getToken()));
+  expect(got[2]).toBe(got[0]);
+  expect(new Set(got)).toEqual(new Set(['access-1', 'access-2']));
+  expect(server).toMatchObject({ calls: 2, revoked: false });
 });
 
 it('rejects encryption keys that are short, strings or missing', () => {

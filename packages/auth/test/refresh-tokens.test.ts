@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   memoryTokenStore,
   refreshTokens,
+  type StoredTokens,
   type TokenClient,
   type TokenRequestError,
   type TokenStore,
@@ -33,14 +34,14 @@ class RotatingServer extends TokenEndpoint {
 interface Session {
   clock: VirtualClock;
   server: RotatingServer;
-  process(store?: TokenStore): TokenClient;
+  process(store?: TokenStore, scope?: string): TokenClient;
 }
 
 function session(): Session {
   const clock = virtualClock({ settle: 'eventLoop' });
   const server = new RotatingServer();
   let seed = 0;
-  const process = (store?: TokenStore): TokenClient =>
+  const process = (store?: TokenStore, scope?: string): TokenClient =>
     refreshTokens({
       ...client,
       refreshToken: 'refresh-0',
@@ -48,6 +49,7 @@ function session(): Session {
       clock,
       random: seededRandom(seed++),
       ...(store !== undefined && { store }),
+      ...(scope !== undefined && { scope }),
     });
   return { clock, server, process };
 }
@@ -210,13 +212,32 @@ describe('A30: a refresh token that changes with each use', () => {
     const { server, process } = session();
     const none = { ...memoryTokenStore(), load: () => Promise.resolve(null as never) };
     expect(await process(none).getToken()).toBe('access-1');
-    const times = { grantedAtMs: Number.NaN, lifetimeMs: '3600' as never };
-    const odd = { refreshToken: 'refresh-1', accessToken: 'kept', ...times };
-    expect(await process({ ...memoryTokenStore(), load: () => Promise.resolve(odd) }).getToken()).toBe('access-2');
-    expect(server.calls).toBe(2);
+    expect(server.calls).toBe(1);
   });
 
-  it('A29: is separate for each session, client and scope', async () => {
+  it('replaces an access token that the store returns as something else', async () => {
+    const { clock } = session();
+    for (const odd of [
+      { accessToken: 'kept', grantedAtMs: Number.NaN, lifetimeMs: HOUR },
+      { accessToken: 'kept', grantedAtMs: clock.now(), lifetimeMs: `${HOUR}` },
+      { accessToken: 7, grantedAtMs: clock.now(), lifetimeMs: HOUR },
+      'kept',
+      null,
+    ]) {
+      const { server, process } = session();
+      const store = memoryTokenStore();
+      await process(store).getToken();
+      const load = async (key: string) => {
+        const { refreshToken, accessTokens } = (await store.load(key))!;
+        const changed = Object.fromEntries(Object.keys(accessTokens!).map((request) => [request, odd as never]));
+        return { refreshToken, accessTokens: changed };
+      };
+      expect(await process({ ...store, load }).getToken()).toBe('access-2');
+      expect(server.revoked).toBe(false);
+    }
+  });
+
+  it('A29: is separate for each server, client and session, and its key is a hash', async () => {
     const keys = new Set<string>();
     const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };
     const server = new TokenEndpoint();
@@ -224,14 +245,46 @@ describe('A30: a refresh token that changes with each use', () => {
     for (const different of [
       { refreshToken: 'one' },
       { refreshToken: 'two' },
-      { refreshToken: 'one', scope: 'a' },
       { refreshToken: 'one', clientId: 'other' },
       { refreshToken: 'one', tokenUrl: 'https://other.example.com/token' },
-      { refreshToken: 'one', audience: 'x' },
     ]) {
       await refreshTokens({ ...options, ...different }).getToken();
     }
-    expect(keys.size).toBe(6);
+    expect(keys.size).toBe(4);
     expect([...keys].join()).not.toMatch(/one|two/);
+  });
+
+  it('is used by one of several clients that request different scopes, and each gets its own access tokens', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    const clients = ['orders', 'billing'].map((scope) => [process(store, scope), process(store, scope)]);
+    for (const round of [0, 1, 2]) {
+      const tokens = await Promise.all(clients.map((pair) => Promise.all(pair.map((one) => one.getToken()))));
+      expect(tokens).toEqual([
+        [`access-${2 * round + 1}`, `access-${2 * round + 1}`],
+        [`access-${2 * round + 2}`, `access-${2 * round + 2}`],
+      ]);
+      await clock.advance(HOUR);
+    }
+    expect(server.requests.map(({ form }) => form.get('scope'))).toEqual(
+      [0, 1, 2].flatMap(() => ['orders', 'billing']),
+    );
+    expect(server).toMatchObject({ calls: 6, revoked: false });
+  });
+
+  it('is stored with the access tokens that have not expired', async () => {
+    const { clock, process } = session();
+    const memory = memoryTokenStore();
+    const saved: StoredTokens[] = [];
+    const store: TokenStore = { ...memory, save: (key, tokens) => (saved.push(tokens), memory.save(key, tokens)) };
+    for (const scope of ['a', 'b', 'c']) {
+      await process(store, scope).getToken();
+      await clock.advance(30 * MINUTE);
+    }
+    expect(saved.map(({ accessTokens = {} }) => Object.values(accessTokens).map((one) => one.accessToken))).toEqual([
+      ['access-1'],
+      ['access-1', 'access-2'],
+      ['access-2', 'access-3'],
+    ]);
   });
 });

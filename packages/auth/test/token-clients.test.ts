@@ -424,6 +424,29 @@ describe('the cause of a failed fetch', () => {
     expect(printed).toContain('fetch failed for [redacted]');
   });
 
+  it('contains no credential in the encoding of a body or a URL', async () => {
+    const clientSecret = 'Xy7~Q.abc+def/ghi==';
+    for (const clientAuth of ['client_secret_post', 'client_secret_basic'] as const) {
+      const { endpoint, tokens } = stageTokens({ clientSecret, clientAuth });
+      let sent = '';
+      endpoint.respond = ({ headers, form }) => {
+        sent = `${form} ${headers['authorization']} ${encodeURIComponent(clientSecret)}`;
+        throw new Error(`socket hang up, sent ${sent}`);
+      };
+      const { cause } = await failureOf(tokens.getToken());
+      expect(sent).toContain('Xy7~Q.abc%2Bdef');
+      expect((cause as Error).message).toMatch(/^socket hang up, sent grant_type=.* \[redacted\]$/);
+      expect(inspect(cause)).not.toContain('abc');
+    }
+  });
+
+  it('contains no part of a credential that begins with another one', async () => {
+    const { redactedCause, requestSecrets } = await import('../src/fetch/redacted-cause.ts');
+    const body = new URLSearchParams({ client_secret: 'long-enough', refresh_token: 'long-enough-and-more' });
+    const { message } = redactedCause(new Error(`no ${body}`), requestSecrets({}, body)) as Error;
+    expect(message).toBe('no client_secret=[redacted]&refresh_token=[redacted]');
+  });
+
   it('is preserved if it is an error of this library, and dropped if it is not an error', async () => {
     const { endpoint, tokens } = stageTokens();
     const ours = new TimeoutError('Too late.', 5);

@@ -154,7 +154,8 @@ describe('A33: a webhook', () => {
     };
     expect(await outcome(VECTOR, BODY, { seen })).toBe('accepted');
     expect(await outcome(VECTOR, BODY, { seen })).toBe('replayed');
-    expect(stored).toEqual([600_000, 600_000]);
+    // A message from the future, sent again when it is as old as allowed, is the last one that has to be known.
+    expect(stored).toEqual([600_001, 600_001]);
     expect(await outcome(VECTOR, BODY, { seen: () => undefined as never })).toBe('replayed');
     expect(await outcome(VECTOR, BODY, { seen: () => Promise.reject(new Error('down')) })).toBe('replayUnknown');
     const forged = { ...VECTOR, 'webhook-id': 'msg_forged' };

@@ -73,9 +73,7 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
     received(sent, { status, origin, headers }) {
       key.learn(origin, headers.get('dpop-nonce'));
       // RFC 9449 section 9: the request is valid except for the nonce.
-      if (status === 401 && /^dpop\b.*\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '')) {
-        challenged.add(sent);
-      }
+      if (status === 401 && requiresNonce(headers.get('www-authenticate') ?? '')) challenged.add(sent);
     },
     invalidate(rejected) {
       if (challenged.has(rejected)) return;
@@ -83,4 +81,20 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
       if (token !== undefined) tokens.invalidate(token);
     },
   };
+}
+
+/** Whether one of the challenges (RFC 9110 section 11.6.1: of all schemes, as one list) is that of DPoP for a nonce. */
+function requiresNonce(challenges: string): boolean {
+  // A quoted text may contain commas and look like a challenge. Only that of a token matters.
+  const plain = challenges.replaceAll(/"((?:[^"\\]|\\.)*)(?:"|\\?$)/g, (_, text: string) =>
+    /^\w+$/.test(text) ? text : '',
+  );
+  let scheme = '';
+  return plain.split(',').some((part) => {
+    // A scheme, alone or before its first parameter; otherwise a further parameter of the scheme before.
+    const start = /^\s*([^\s=]+)(?:\s+([^\s=].*)|\s*)$/.exec(part);
+    if (start !== null) scheme = start[1]!.toLowerCase();
+    const parameter = start === null ? part : (start[2] ?? '');
+    return scheme === 'dpop' && /^\s*error\s*=\s*use_dpop_nonce\s*$/i.test(parameter);
+  });
 }

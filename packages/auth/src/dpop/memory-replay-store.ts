@@ -1,4 +1,4 @@
-import type { Clock } from '@macadam/core';
+import { type Clock, RecencyMap } from '@macadam/core';
 import type { SeenBefore } from '../replay.ts';
 
 /**
@@ -6,17 +6,16 @@ import type { SeenBefore } from '../replay.ts';
  * of a bound token and its key can add ids, and could then replay nothing but their own requests.
  */
 export function memoryReplayStore(clock: Clock, maxEntries: number): SeenBefore {
-  const expiryById = new Map<string, number>();
+  const expiryById = new RecencyMap<string, number>();
   return (id, keepMs) => {
     const now = clock.monotonic();
-    const expiresAt = expiryById.get(id);
+    const expiresAt = expiryById.peek(id);
     if (expiresAt !== undefined && now < expiresAt) return true;
-    expiryById.delete(id);
     expiryById.set(id, now + keepMs);
     // All ids are kept for the same time, so the oldest expires first.
-    for (const [oldId, entryExpiresAt] of expiryById) {
-      if (now < entryExpiresAt && expiryById.size <= maxEntries) break;
-      expiryById.delete(oldId);
+    for (let oldest = expiryById.oldest(); oldest !== undefined; oldest = expiryById.oldest()) {
+      if (now < oldest[1] && expiryById.size <= maxEntries) break;
+      expiryById.deleteOldest();
     }
     return false;
   };

@@ -93,25 +93,43 @@ async function send(
 ): Promise<BoundedResponse> {
   const init: FetchInit = { method, headers, signal, redirect: 'manual' };
   if (body !== undefined) init.body = body;
-  const response = await abortable(fetch(url, init), signal);
-  if (readsBody(response.status)) {
-    const text = await abortable(readText(response, maxBytes), signal);
-    return { status: response.status, headers: response.headers, text };
-  }
-  // Not awaited: a stream decides for itself how long its cancellation takes.
-  response.body?.cancel().catch(() => {});
-  return { status: response.status, headers: response.headers, text: '' };
+  const fetching = fetch(url, init);
+  // A response that comes too late is not read by anyone.
+  fetching.then(
+    (late) => signal.aborted && cancel(late.body, signal.reason),
+    () => {},
+  );
+  const response = await abortable(fetching, signal);
+  if (!readsBody(response.status)) cancel(response.body, undefined);
+  const reader = readsBody(response.status) ? response.body?.getReader() : undefined;
+  const text = reader === undefined ? '' : await readText(reader, maxBytes, signal);
+  return { status: response.status, headers: response.headers, text };
 }
 
-async function readText(response: FetchResponse, maxBytes: number): Promise<string> {
+async function readText(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    // Throwing inside `for await` cancels the stream.
-    if (size > maxBytes) throw new ResponseTooLargeError(`the response is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
+  try {
+    for (;;) {
+      const { done, value } = await abortable(reader.read(), signal);
+      if (done) break;
+      size += value.byteLength;
+      if (size > maxBytes) throw new ResponseTooLargeError(`the response is longer than ${maxBytes} bytes`);
+      chunks.push(value);
+    }
+  } catch (error) {
+    cancel(reader, error);
+    throw error;
   }
   // Like `Response.text()`: a byte order mark is dropped, since it would not be valid JSON.
   return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
+/** Not awaited: a stream decides for itself how long its cancellation takes. */
+function cancel(stream: Pick<ReadableStream, 'cancel'> | null, reason: unknown): void {
+  stream?.cancel(reason).catch(() => {});
 }

@@ -20,3 +20,8 @@ export function endpointUrl(path: string, uri: unknown): URL {
   }
   return url;
 }
+
+/** The URL without its query, which may be a credential: for errors, descriptions and metrics. */
+export function endpointName(url: URL): string {
+  return url.origin + url.pathname;
+}

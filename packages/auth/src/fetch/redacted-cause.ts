@@ -16,13 +16,18 @@ const SECRET_PARAMETERS = [
   'token',
 ];
 
-/** The credentials in a token request: in its `Authorization` header, also decoded, and in its body. */
+/** The credentials in a token request: in its `Authorization` header and in its body, as they are and encoded. */
 export function requestSecrets(headers: Readonly<Record<string, string>>, body: URLSearchParams): readonly string[] {
   const authorization = headers['authorization'] ?? '';
   const credentials = authorization.slice(authorization.indexOf(' ') + 1);
   const password = Buffer.from(credentials, 'base64').toString().split(':').slice(1).join(':');
-  const named = SECRET_PARAMETERS.flatMap((name) => body.getAll(name));
-  return [credentials, password, formDecode(password), ...named].filter(({ length }) => length >= MIN_SECRET_LENGTH);
+  const values = [formDecode(password), ...SECRET_PARAMETERS.flatMap((name) => body.getAll(name))];
+  // Clients quote the body as it was sent, and URL libraries encode a text in a way of their own.
+  const encoded = values.flatMap((value) => [value, formEncode(value), encodeURIComponent(value)]);
+  // The longest first: what is left of a secret when a part of it was replaced could not be found any more.
+  return [credentials, password, ...encoded]
+    .filter(({ length }) => length >= MIN_SECRET_LENGTH)
+    .sort((a, b) => b.length - a.length);
 }
 
 /** The values of header fields, with and without the name of an authentication scheme. */
@@ -50,6 +55,10 @@ export function redactedCause(error: unknown, secrets: readonly string[], depth 
 
 function redact(text: string, secrets: readonly string[]): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
+}
+
+function formEncode(text: string): string {
+  return new URLSearchParams({ a: text }).toString().slice(2);
 }
 
 /** The password of Basic credentials is form-encoded (RFC 6749 section 2.3.1). */

@@ -1,5 +1,6 @@
 import type { Clock } from '@macadam/core';
-import { ResponseTooLargeError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
+import { fetchBounded, type FetchLike, type FetchResponse, ResponseTooLargeError } from '../fetch/bounded-fetch.ts';
+import { redactedCause } from '../fetch/redacted-cause.ts';
 import { type JwtAlgorithm } from './algorithms.ts';
 import { type KeySet, KeySetError, parseKeySet } from './key-set.ts';
 import { parseStrictObject } from './strict-json.ts';
@@ -16,7 +17,7 @@ export type JwksResponse =
 
 /** What to fetch, and the current key set with its validator. */
 export interface JwksRequest {
-  readonly uri: string;
+  readonly url: URL;
   readonly algorithms: readonly JwtAlgorithm[];
   readonly fetch: FetchLike;
   readonly clock: Clock;
@@ -37,7 +38,7 @@ const MAX_FRESH_MS = 86_400_000;
  * of the body of the response.
  */
 export async function fetchJwks(request: JwksRequest): Promise<JwksResponse> {
-  const { previous, etag, uri, fetch, clock, timeoutMs, signal } = request;
+  const { previous, etag, url, fetch, clock, timeoutMs, signal } = request;
   const headers: Record<string, string> = { accept: 'application/jwk-set+json, application/json' };
   if (etag !== undefined && previous !== undefined) headers['if-none-match'] = etag;
   const bounds = {
@@ -48,12 +49,14 @@ export async function fetchJwks(request: JwksRequest): Promise<JwksResponse> {
     readsBody: (status: number) => status === 200,
     signal,
   };
-  const response = await fetchBounded({ purpose: 'jwks', url: uri, method: 'GET', headers, ...bounds }).catch(
+  const response = await fetchBounded({ purpose: 'jwks', url: url.href, method: 'GET', headers, ...bounds }).catch(
     (error: unknown) => {
-      throw error instanceof ResponseTooLargeError ? new KeySetError(error.message) : error;
+      if (error instanceof ResponseTooLargeError) throw new KeySetError(error.message);
+      // HTTP clients quote the URL in their errors.
+      throw url.search === '' ? error : redactedCause(error, [url.search.slice(1)]);
     },
   );
-  const freshnessMs = freshnessLifetimeMs(response.headers.get('cache-control'));
+  const freshnessMs = remainingFreshnessMs(response.headers);
   if (response.status === 304 && previous !== undefined) return { kind: 'notModified', freshnessMs };
   if (response.status !== 200) throw new KeySetError(`the response has status ${response.status}`);
   const value = parseStrictObject(response.text);
@@ -63,17 +66,18 @@ export async function fetchJwks(request: JwksRequest): Promise<JwksResponse> {
 }
 
 /**
- * How long a key set is fresh by `Cache-Control` (RFC 9111): `max-age`, between a minute and a day; 10 minutes by
- * default.
+ * How long a key set is still fresh (RFC 9111 section 4.2): `max-age` of `Cache-Control` less `Age`, the time that the
+ * response has spent in caches; between a minute and a day. 10 minutes without `max-age`.
  */
-export function freshnessLifetimeMs(cacheControl: string | null): number {
-  const directives = (cacheControl ?? '')
+function remainingFreshnessMs(headers: FetchResponse['headers']): number {
+  const directives = (headers.get('cache-control') ?? '')
     .toLowerCase()
     .split(',')
     .map((one) => one.trim());
   if (directives.includes('no-store') || directives.includes('no-cache')) return MIN_FRESH_MS;
   const maxAge = directives.find((one) => /^max-age="?\d+"?$/.test(one));
   if (maxAge === undefined) return DEFAULT_FRESH_MS;
-  const seconds = Number(maxAge.replaceAll(/\D/g, ''));
+  const age = /^\d+/.exec(headers.get('age') ?? '')?.[0] ?? '0';
+  const seconds = Number(maxAge.replaceAll(/\D/g, '')) - Number(age);
   return Math.min(MAX_FRESH_MS, Math.max(MIN_FRESH_MS, seconds * 1_000));
 }

@@ -8,6 +8,7 @@ import {
   underPath,
 } from '@macadam/core';
 import { TokenError, type TokenReason } from '../errors.ts';
+import { endpointName } from '../fetch/endpoint-url.ts';
 import { observeVerifier } from '../instruments.ts';
 import type { HmacAlgorithm } from './algorithms.ts';
 import { decodeBase64url, HeaderCache, parseCompactJws } from './compact.ts';
@@ -61,7 +62,7 @@ export interface JwsVerifierStats {
   readonly accepted: number;
   /** Content rejected, by reason. */
   readonly refused: Readonly<Partial<Record<TokenReason, number>>>;
-  /** Numbers of the keys, by their URL; `given` for `jwks` and secrets. */
+  /** Numbers of the keys, by their URL without its query; `given` for `jwks` and secrets. */
   readonly keys: Readonly<Record<string, KeySourceStats>>;
 }
 
@@ -112,7 +113,7 @@ function makeJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
   const { clock = systemClock } = options;
   assertClock('clock', clock);
   const source = keySourceFactory(options, clock)(undefined, keys, algorithms);
-  return new CompactJwsVerifier(options, algorithms, source, keys instanceof URL ? keys.href : 'given');
+  return new CompactJwsVerifier(options, algorithms, source, keys instanceof URL ? endpointName(keys) : 'given');
 }
 
 /**

@@ -26,5 +26,5 @@ export function keySourceFactory(
   return (issuer, keys, algorithms) =>
     keys instanceof KeySet
       ? new StaticKeySource(issuer, keys)
-      : new RemoteKeySource({ issuer, uri: keys.href, algorithms, fetch, clock, random, ...keyFetch });
+      : new RemoteKeySource({ issuer, url: keys, algorithms, fetch, clock, random, ...keyFetch });
 }

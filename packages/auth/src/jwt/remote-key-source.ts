@@ -1,6 +1,7 @@
 import { abortable, type Clock, ClosedError, type Random } from '@macadam/core';
 import { TokenError } from '../errors.ts';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
+import { endpointName } from '../fetch/endpoint-url.ts';
 import { type Obtained, RefreshedValue } from '../refresh/refreshed-value.ts';
 import type { JwtAlgorithm } from './algorithms.ts';
 import { fetchJwks } from './fetch-jwks.ts';
@@ -12,7 +13,7 @@ import { UnknownKids } from './unknown-kids.ts';
 export interface RemoteKeySourceSettings {
   /** For errors. `undefined` for a JWS verifier, which has no issuer. */
   readonly issuer: string | undefined;
-  readonly uri: string;
+  readonly url: URL;
   readonly algorithms: readonly JwtAlgorithm[];
   readonly fetch: FetchLike;
   readonly clock: Clock;
@@ -31,6 +32,7 @@ const MAX_BACKOFF_MS = 60_000;
  */
 export class RemoteKeySource implements KeySource {
   readonly #settings: RemoteKeySourceSettings;
+  readonly #urlName: string;
   readonly #keySet: RefreshedValue<KeySet>;
   #etag: string | undefined;
   /** No fetch because of an unknown `kid` before this time. */
@@ -40,12 +42,13 @@ export class RemoteKeySource implements KeySource {
 
   constructor(settings: RemoteKeySourceSettings) {
     this.#settings = settings;
+    this.#urlName = endpointName(settings.url);
     this.#keySet = new RefreshedValue<KeySet>({
       clock: settings.clock,
       random: settings.random,
       obtain: (signal, previous, startedAt) => this.#fetchKeySet(signal, previous, startedAt),
       backoff: () => ({ maxMs: MAX_BACKOFF_MS }),
-      closed: () => new ClosedError(`Verifier of ${settings.issuer ?? settings.uri}`),
+      closed: () => new ClosedError(`Verifier of ${settings.issuer ?? this.#urlName}`),
     });
   }
 
@@ -54,28 +57,24 @@ export class RemoteKeySource implements KeySource {
   }
 
   async find(kid: string | undefined, algorithm: string, signal: AbortSignal | undefined): Promise<VerificationKey> {
-    const { clock, issuer, unknownKeyCooldownMs } = this.#settings;
-    const arrivedAt = clock.monotonic();
+    const arrivedAt = this.#settings.clock.monotonic();
     let key = (await this.#currentKeySet(signal)).find(kid, algorithm);
-    if (key !== undefined) return key;
-    // A fetch cannot help when the set has the `kid` (for another algorithm), or was requested after this token came.
-    const hasKid = kid !== undefined && this.#keySet.current?.has(kid) === true;
-    if (!hasKid && !(this.#keySet.obtainedAt >= arrivedAt)) {
-      const { attemptInFlight, mayAttempt } = this.#keySet;
-      const mayFetch = attemptInFlight === undefined && mayAttempt && arrivedAt >= this.#nextUnknownKeyFetchAt;
-      if (mayFetch && this.#unknownKids.mayFetch(kid, arrivedAt)) {
-        this.#nextUnknownKeyFetchAt = arrivedAt + unknownKeyCooldownMs;
-        this.#unknownKids.recordFetch(kid, arrivedAt);
-        this.#keySet.refreshInBackground();
-      }
-      // A failed fetch is ignored: then the current set decides, and it does not have the key.
-      const fetched = this.#keySet.attemptInFlight?.catch(() => {});
-      if (fetched !== undefined) await abortable(fetched, signal);
+    // Twice: an attempt in flight may have been answered before the key was published.
+    for (let wait = 1; wait <= 2 && key === undefined && this.#fetchMayHelp(kid, arrivedAt); wait++) {
+      const attempt = this.#attemptFor(kid);
+      if (attempt === undefined) break;
+      // If it fails, the current set decides first.
+      await abortable(
+        attempt.catch(() => {}),
+        signal,
+      );
       key = this.#keySet.current?.find(kid, algorithm);
-      if (key !== undefined) return key;
     }
+    if (key !== undefined) return key;
+    const { lastFailure } = this.#keySet;
+    if (lastFailure !== undefined && this.#fetchMayHelp(kid, arrivedAt)) throw this.#unavailable(lastFailure.cause);
     this.#unknownKeys++;
-    throw new TokenError('keyUnknown', { claim: 'kid', issuer });
+    throw new TokenError('keyUnknown', { claim: 'kid', issuer: this.#settings.issuer });
   }
 
   async ready(signal: AbortSignal | undefined): Promise<void> {
@@ -98,20 +97,41 @@ export class RemoteKeySource implements KeySource {
     this.#keySet.close();
   }
 
+  /** Not when the set has the `kid` (for another algorithm), or was requested after the token came. */
+  #fetchMayHelp(kid: string | undefined, arrivedAt: number): boolean {
+    const hasKid = kid !== undefined && this.#keySet.current?.has(kid) === true;
+    return !hasKid && !(this.#keySet.obtainedAt >= arrivedAt);
+  }
+
+  /** The attempt in flight, or a new one because of this `kid`, unless the backoff or a cooldown forbids it. */
+  #attemptFor(kid: string | undefined): Promise<KeySet> | undefined {
+    const { attemptInFlight, mayAttempt } = this.#keySet;
+    if (attemptInFlight !== undefined) return attemptInFlight;
+    const { clock, unknownKeyCooldownMs } = this.#settings;
+    const now = clock.monotonic();
+    if (!mayAttempt || now < this.#nextUnknownKeyFetchAt || !this.#unknownKids.mayFetch(kid, now)) return undefined;
+    this.#nextUnknownKeyFetchAt = now + unknownKeyCooldownMs;
+    this.#unknownKids.recordFetch(kid, now);
+    return this.#keySet.refresh();
+  }
+
+  #unavailable(cause: unknown): TokenError {
+    return new TokenError('keysUnavailable', { issuer: this.#settings.issuer, jwksUri: this.#urlName, cause });
+  }
+
   async #currentKeySet(signal: AbortSignal | undefined): Promise<KeySet> {
     try {
       return await this.#keySet.get(signal);
     } catch (cause) {
       if (signal?.aborted === true && cause === signal.reason) throw cause;
-      const { issuer, uri: jwksUri } = this.#settings;
-      throw new TokenError('keysUnavailable', { issuer, jwksUri, cause });
+      throw this.#unavailable(cause);
     }
   }
 
   async #fetchKeySet(signal: AbortSignal, previous: KeySet | undefined, startedAt: number): Promise<Obtained<KeySet>> {
-    const { uri, algorithms, fetch, clock, random, timeoutMs, staleIfErrorMs } = this.#settings;
+    const { url, algorithms, fetch, clock, random, timeoutMs, staleIfErrorMs } = this.#settings;
     const known = { previous, etag: this.#etag };
-    const response = await fetchJwks({ uri, algorithms, fetch, clock, timeoutMs, signal, ...known });
+    const response = await fetchJwks({ url, algorithms, fetch, clock, timeoutMs, signal, ...known });
     if (response.kind === 'modified') this.#etag = response.etag;
     const staleAt = startedAt + response.freshnessMs;
     return {

@@ -77,8 +77,9 @@ function makeCachedPermissions<P, R, A extends string = string>(
     const key = cacheKey(permissions.version, action, parts);
     const cachedDecision = cache.get(key);
     if (cachedDecision !== undefined) return cachedDecision;
+    const askedAt = clock.monotonic();
     const decision = permissions(principal, action, resource);
-    cache.set(key, decision);
+    cache.set(key, decision, askedAt);
     return decision;
   };
   const cached = createPermissions(permissions.version, decide, permissions.explain);

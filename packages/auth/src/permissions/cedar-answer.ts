@@ -2,8 +2,15 @@
 // are validated like responses from a network.
 import { ignoreRejection } from './decision.ts';
 
+/** What the engine answered. */
+export type CedarOutcome =
+  | CedarDecision
+  /** Cedar refused the request as invalid, or the answer does not have the form of Cedar 4. */
+  | { readonly kind: 'refused' | 'malformed'; readonly cause: CedarError };
+
 /** A decision of Cedar, with the policies that determined it. */
 export interface CedarDecision {
+  readonly kind: 'decided';
   readonly allowed: boolean;
   /** Ids of the policies that determined the decision. */
   readonly policies: readonly string[];
@@ -22,20 +29,24 @@ CedarError.prototype.name = 'CedarError';
 
 const UNEXPECTED_FORM = 'its answer does not have the form of Cedar 4';
 
-/** @throws CedarError for an answer that is a failure or not well-formed */
-export function parseCedarAnswer(answer: unknown): CedarDecision {
+export function parseCedarAnswer(answer: unknown): CedarOutcome {
   ignoreRejection(answer);
   const { type, response, errors } = fieldsOf(answer);
-  if (type !== 'success') throw new CedarError(`Cedar did not decide: ${firstMessageOf(errors) ?? UNEXPECTED_FORM}`);
+  if (type === 'failure') return undecided('refused', firstMessageOf(errors) ?? UNEXPECTED_FORM);
   const { decision, diagnostics } = fieldsOf(response);
   const { reason, errors: failed } = fieldsOf(diagnostics);
   const isWellFormed =
+    type === 'success' &&
     (decision === 'allow' || decision === 'deny') &&
     Array.isArray(reason) &&
     reason.every(isText) &&
     Array.isArray(failed);
-  if (!isWellFormed) throw new CedarError(`Cedar did not decide: ${UNEXPECTED_FORM}`);
-  return { allowed: decision === 'allow', policies: reason, failed: failed.map(failedPolicyOf) };
+  if (!isWellFormed) return undecided('malformed', UNEXPECTED_FORM);
+  return { kind: 'decided', allowed: decision === 'allow', policies: reason, failed: failed.map(failedPolicyOf) };
+}
+
+function undecided(kind: 'refused' | 'malformed', why: string): CedarOutcome {
+  return { kind, cause: new CedarError(`Cedar did not decide: ${why}`) };
 }
 
 /** Why Cedar could not parse policies or a schema; `undefined` when it could. */

@@ -11,7 +11,7 @@ import {
   withheld,
   underPath,
 } from '@macadam/core';
-import { type CedarDecision, parseFailureOf, parseCedarAnswer } from './cedar-answer.ts';
+import { type CedarOutcome, parseFailureOf, parseCedarAnswer } from './cedar-answer.ts';
 import {
   type Decision,
   decisionOf,
@@ -20,6 +20,7 @@ import {
   type Permissions,
   createPermissions,
   type RuleExplanation,
+  synchronous,
 } from './decision.ts';
 
 /** The identity of a Cedar entity: `{ type: 'Shop::User', id: 'u1' }`. */
@@ -94,9 +95,9 @@ export interface CedarPermissionsOptions<P, R, A extends string = string> {
   /** Returns the context of a request. Default: empty. */
   contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>>;
   /**
-   * The decision when Cedar gives none, and when a policy fails: Cedar itself ignores a `forbid` that fails. When the
-   * request cannot be built, since one of the functions throws or returns an invalid value, it is denied in any case.
-   * Default: `closed`.
+   * The decision when a policy fails, since Cedar itself ignores a `forbid` that fails, and when the answer does not
+   * have the form of Cedar 4. A request that cannot be built or that Cedar does not accept, since one of the functions
+   * throws or returns an invalid value, is denied in any case. Default: `closed`.
    */
   onFailure?: 'closed' | 'open';
   /** Version of the policies. Default: a digest of the policies and the schema. */
@@ -171,24 +172,24 @@ function makeCedarPermissions<P, R, A extends string = string>(
     preparsedPolicySetId: name,
     ...(schema !== undefined && { preparsedSchemaName: name, validateRequest: true }),
   });
-  const evaluate = (request: object): CedarDecision => parseCedarAnswer(cedar.statefulIsAuthorized(request as never));
-  const unavailable = (cause: unknown, allowed: boolean): Decision =>
-    withCause(cause, decisionOf(version, allowed, 'unavailable'));
+  /** Throws when the request cannot be built, and when the engine cannot read it. */
+  const evaluate = (principal: P, action: A, resource: R | undefined): CedarOutcome =>
+    parseCedarAnswer(cedar.statefulIsAuthorized(cedarRequestOf(principal, action, resource) as never));
+  const undecided = (cause: unknown, allowed: boolean, reason: 'unavailable' | 'ruleFailed'): Decision =>
+    withCause(cause, decisionOf(version, allowed, reason));
   const can = (principal: P, action: A, resource?: R): Decision => {
-    let request: object;
+    let outcome: CedarOutcome;
     try {
-      request = cedarRequestOf(principal, action, resource);
+      outcome = evaluate(principal, action, resource);
     } catch (cause) {
       // Denied even with `onFailure: 'open'`: a caller who can make the request invalid must not be allowed by that.
-      return unavailable(cause, false);
+      return undecided(cause, false, 'unavailable');
     }
-    let cedarDecision: CedarDecision;
-    try {
-      cedarDecision = evaluate(request);
-    } catch (cause) {
-      return unavailable(cause, onFailure === 'open');
+    if (outcome.kind !== 'decided') {
+      const isRefused = outcome.kind === 'refused';
+      return undecided(outcome.cause, !isRefused && onFailure === 'open', isRefused ? 'ruleFailed' : 'unavailable');
     }
-    const { allowed, policies, failed } = cedarDecision;
+    const { allowed, policies, failed } = outcome;
     // Cedar ignores a policy that fails. A denial stands regardless; an allow may be wrong, since a forbid may have failed.
     if (allowed && failed[0] !== undefined) {
       const { policy, cause } = failed[0];
@@ -198,14 +199,15 @@ function makeCedarPermissions<P, R, A extends string = string>(
     return decisionOf(version, false, policies[0] === undefined ? 'noRule' : 'denied', policies[0]);
   };
   const explain = (principal: P, action: A, resource?: R): readonly RuleExplanation[] => {
-    let cedarDecision: CedarDecision;
+    let outcome: CedarOutcome | undefined;
     try {
-      cedarDecision = evaluate(cedarRequestOf(principal, action, resource));
+      outcome = evaluate(principal, action, resource);
     } catch {
-      // No policy was evaluated; the `cause` of the decision says why.
-      return [];
+      outcome = undefined;
     }
-    const { allowed, policies, failed } = cedarDecision;
+    // No policy was evaluated; the `cause` of the decision says why.
+    if (outcome?.kind !== 'decided') return [];
+    const { allowed, policies, failed } = outcome;
     return [
       ...policies.map((rule): RuleExplanation => ({ rule, effect: allowed ? 'allow' : 'deny', outcome: 'applies' })),
       // Cedar does not report the effect of a failed policy; deny is assumed, as in the decision.
@@ -218,13 +220,6 @@ function makeCedarPermissions<P, R, A extends string = string>(
     ];
   };
   return createPermissions(version, can, explain);
-}
-
-/** Rejects promises, which Cedar would treat as objects without fields. */
-function synchronous<T>(path: string, value: T): T {
-  if (!(value instanceof Promise)) return value;
-  ignoreRejection(value);
-  throw new OptionsError(path, 'a promise', 'returned synchronously');
 }
 
 /** Validates the id of an entity, so that an invalid one fails the request and not the engine. */

@@ -12,8 +12,8 @@ import type { Decision } from './decision.ts';
 /** Limits of a cache of decisions. */
 export interface DecisionCacheOptions {
   /**
-   * How long a decision is cached, in milliseconds. A change of what it depends on takes effect after this time.
-   * Default: 10_000.
+   * How long a decision is cached, in milliseconds, from when it was asked for. A change of what it depends on takes
+   * effect after this time. Default: 10_000.
    */
   ttlMs?: number;
   /** Maximum number of decisions. Default: 10_000. */
@@ -22,7 +22,7 @@ export interface DecisionCacheOptions {
 
 interface Entry {
   readonly decision: Decision;
-  readonly expiresAt: number;
+  readonly askedAt: number;
 }
 
 /**
@@ -56,7 +56,7 @@ export class DecisionCache {
 
   get(key: string): Decision | undefined {
     const entry = this.#entries.get(key);
-    if (entry !== undefined && this.#clock.monotonic() < entry.expiresAt) {
+    if (entry !== undefined && this.#clock.monotonic() < entry.askedAt + this.#ttlMs) {
       this.hits++;
       return entry.decision;
     }
@@ -65,10 +65,16 @@ export class DecisionCache {
     return undefined;
   }
 
-  set(key: string, decision: Decision): void {
+  /**
+   * @param askedAt - when the decision was asked for, by the monotonic clock. A decision that was asked for later stays:
+   * answers of a network arrive in any order.
+   */
+  set(key: string, decision: Decision, askedAt: number): void {
     if (decision.reason === 'unavailable' || decision.reason === 'ruleFailed') return;
+    const current = this.#entries.get(key);
+    if (current !== undefined && current.askedAt > askedAt) return;
     this.#entries.delete(key);
-    this.#entries.set(key, { decision, expiresAt: this.#clock.monotonic() + this.#ttlMs });
+    this.#entries.set(key, { decision, askedAt });
     while (this.#entries.size > this.#maxEntries) {
       // The iterator is kept between evictions: a new one would first skip the slots of all entries deleted before.
       const { value, done } = this.#oldest.next();

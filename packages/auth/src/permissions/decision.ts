@@ -1,3 +1,4 @@
+import { OptionsError } from '@macadam/core';
 import { ForbiddenError } from '../errors.ts';
 
 /** Why a {@link Decision} was made. */
@@ -8,9 +9,15 @@ export type DecisionReason =
   | 'denied'
   /** No rule applies, so it is denied. */
   | 'noRule'
-  /** The condition of a deny rule threw, or a policy could not be evaluated. */
+  /**
+   * The condition of a deny rule threw, a policy could not be evaluated, or the permission service refused the request as
+   * invalid.
+   */
   | 'ruleFailed'
-  /** The permission service could not be reached; `allowed` follows the option `onFailure`. */
+  /**
+   * The request could not be made, and is denied, or the permission service did not answer; then `allowed` follows the
+   * option `onFailure`.
+   */
   | 'unavailable';
 
 /** Whether an action is allowed, and why. Frozen. */
@@ -43,6 +50,16 @@ export function withCause(cause: unknown, decision: Decision): Decision {
  */
 export function ignoreRejection(result: unknown): void {
   if (result instanceof Promise) result.catch(() => {});
+}
+
+/**
+ * Rejects promises, which would be sent as objects without fields.
+ * @throws OptionsError
+ */
+export function synchronous<T>(path: string, value: T): T {
+  if (!(value instanceof Promise)) return value;
+  ignoreRejection(value);
+  throw new OptionsError(path, 'a promise', 'returned synchronously');
 }
 
 /** The outcome of one rule. */

@@ -46,6 +46,13 @@ type CheckResult = boolean | Error;
 export class FgaResponseError extends Error {}
 FgaResponseError.prototype.name = 'FgaResponseError';
 
+/** The server refused a check as invalid: a caller can cause that, by a name that is too long. */
+export class FgaRequestError extends FgaResponseError {}
+FgaRequestError.prototype.name = 'FgaRequestError';
+
+/** Statuses that say nothing about the check: our credentials, and an overloaded server. OpenFGA throttles with 422. */
+const OUTAGE_STATUSES: readonly number[] = [401, 403, 408, 422, 429];
+
 interface PendingCheck {
   readonly check: FgaCheck;
   readonly result: Promise<CheckResult>;
@@ -96,20 +103,35 @@ export class FgaBatcher {
       const { maxBatch } = this.#server;
       for (let at = 0; at < checks.length; at += maxBatch) {
         // Detached: the request serves several callers, so the deadline of the first one must not apply to it.
-        void runDetached(() => this.#sendBatch(checks.slice(at, at + maxBatch), consistency));
+        void runDetached(() => this.#sendInTime(checks.slice(at, at + maxBatch), consistency));
       }
     }
   }
 
-  async #sendBatch(checks: readonly PendingCheck[], consistency: Consistency): Promise<void> {
+  /** One time limit for all requests that these checks need, including `headersOf`, which may have to fetch credentials. */
+  async #sendInTime(checks: readonly PendingCheck[], consistency: Consistency): Promise<void> {
+    const { clock, timeoutMs } = this.#server;
+    const controller = new AbortController();
+    const timeoutError = new TimeoutError(`OpenFGA did not respond within ${timeoutMs} ms.`, timeoutMs);
+    const timer = clock.setTimer(() => controller.abort(timeoutError), timeoutMs);
+    await this.#sendBatch(checks, consistency, controller.signal);
+    timer.cancel();
+  }
+
+  /** Resolves each check. Never rejects. */
+  async #sendBatch(checks: readonly PendingCheck[], consistency: Consistency, signal: AbortSignal): Promise<void> {
     let results: readonly CheckResult[];
     try {
-      this.requests++;
       results =
         checks.length === 1
-          ? [await this.#sendCheck(checks[0]!, consistency)]
-          : await this.#sendBatchCheck(checks, consistency);
+          ? [await this.#sendCheck(checks[0]!, consistency, signal)]
+          : await this.#sendBatchCheck(checks, consistency, signal);
     } catch (error) {
+      if (error instanceof FgaRequestError && checks.length > 1) {
+        // The server refuses a whole batch for one invalid check. Sent alone, that one fails no other caller.
+        await Promise.all(checks.map((one) => this.#sendBatch([one], consistency, signal)));
+        return;
+      }
       // Every check of the batch resolves with the error; `onFailure` then decides.
       const failure = error instanceof Error ? error : new FgaResponseError('The request to OpenFGA failed');
       results = checks.map(() => failure);
@@ -117,36 +139,38 @@ export class FgaBatcher {
     for (const [at, { resolve }] of checks.entries()) resolve(results[at]!);
   }
 
-  async #sendCheck({ check }: PendingCheck, consistency: Consistency): Promise<CheckResult> {
+  async #sendCheck({ check }: PendingCheck, consistency: Consistency, signal: AbortSignal): Promise<CheckResult> {
     const { authorizationModelId } = this.#server;
     const body = { ...check, authorization_model_id: authorizationModelId, consistency: CONSISTENCY[consistency] };
-    const response = await this.#post('/check', body);
+    const response = await this.#post('/check', body, signal);
     // Protocol buffers may omit `allowed: false`. A response with other members is not such a result.
     if (Object.keys(response).every((name) => name === 'resolution')) return false;
     return resultOf(response);
   }
 
-  async #sendBatchCheck(checks: readonly PendingCheck[], consistency: Consistency): Promise<readonly CheckResult[]> {
+  async #sendBatchCheck(
+    checks: readonly PendingCheck[],
+    consistency: Consistency,
+    signal: AbortSignal,
+  ): Promise<readonly CheckResult[]> {
     const { authorizationModelId } = this.#server;
-    const response = await this.#post('/batch-check', {
+    const body = {
       checks: checks.map(({ check }, at) => ({ ...check, correlation_id: String(at) })),
       authorization_model_id: authorizationModelId,
       consistency: CONSISTENCY[consistency],
-    });
+    };
+    const response = await this.#post('/batch-check', body, signal);
     const results = own(response, 'result');
     // By correlation id: results are in any order, and single ones may be errors.
     return checks.map((_, at) => resultOf(isObject(results) ? own(results, String(at)) : undefined));
   }
 
-  async #post(path: string, body: unknown): Promise<JsonObject> {
+  async #post(path: string, body: unknown, signal: AbortSignal): Promise<JsonObject> {
     const { url, headersOf, fetch, clock, timeoutMs } = this.#server;
-    const controller = new AbortController();
-    // The time limit includes `headersOf`, which may have to fetch credentials.
-    const timeoutError = new TimeoutError(`OpenFGA did not respond within ${timeoutMs} ms.`, timeoutMs);
-    const timer = clock.setTimer(() => controller.abort(timeoutError), timeoutMs);
+    this.requests++;
     let headers: Readonly<Record<string, string>> = {};
     try {
-      headers = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
+      headers = await abortable(Promise.resolve(headersOf(signal)), signal);
       const { status, text } = await fetchBounded({
         purpose: 'permissions',
         url: `${url}${path}`,
@@ -158,19 +182,20 @@ export class FgaBatcher {
         timeoutMs,
         maxBytes: MAX_BYTES,
         readsBody: (code) => code === 200 || (code >= 400 && code < 500),
-        signal: controller.signal,
+        signal,
       });
       const response = parseStrictObject(text);
-      if (status !== 200)
-        throw new FgaResponseError(`OpenFGA responded with status ${status}${errorCode(response, 'code')}`);
+      if (status !== 200) {
+        const isInvalid = status >= 400 && status < 500 && !OUTAGE_STATUSES.includes(status);
+        const ErrorClass = isInvalid ? FgaRequestError : FgaResponseError;
+        throw new ErrorClass(`OpenFGA responded with status ${status}${errorCode(response, 'code')}`);
+      }
       if (response === undefined)
         throw new FgaResponseError('OpenFGA responded with something other than a JSON object');
       return response;
     } catch (error) {
       // HTTP clients attach the request, with its credentials, to their errors.
       throw error instanceof FgaResponseError ? error : redactedCause(error, headerSecrets(headers));
-    } finally {
-      timer.cancel();
     }
   }
 }
@@ -181,9 +206,9 @@ function resultOf(result: unknown): CheckResult {
   const error = own(result, 'error');
   if (error !== undefined) {
     const code = errorCode(error, 'input_error') + errorCode(error, 'internal_error');
-    return new FgaResponseError(
-      `OpenFGA could not decide this check:${code === '' ? ' an error without a code' : code}`,
-    );
+    const isInvalid = isObject(error) && own(error, 'input_error') !== undefined;
+    const ErrorClass = isInvalid ? FgaRequestError : FgaResponseError;
+    return new ErrorClass(`OpenFGA could not decide this check:${code === '' ? ' an error without a code' : code}`);
   }
   const allowed = own(result, 'allowed');
   if (typeof allowed === 'boolean') return allowed;

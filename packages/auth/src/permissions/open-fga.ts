@@ -12,19 +12,21 @@ import {
   abortable,
   type Clock,
   currentWork,
+  OptionsError,
   systemClock,
   underPath,
+  withheld,
 } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
-import { endpointUrl } from '../fetch/endpoint-url.ts';
-import { assertAllowed, type Decision, decisionOf, withCause } from './decision.ts';
+import { endpointName, endpointUrl } from '../fetch/endpoint-url.ts';
+import { assertAllowed, type Decision, decisionOf, synchronous, withCause } from './decision.ts';
 import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
-import { type Consistency, FgaBatcher, type FgaCheck, type FgaTuple } from './open-fga-batcher.ts';
+import { type Consistency, FgaBatcher, type FgaCheck, FgaRequestError, type FgaTuple } from './open-fga-batcher.ts';
 import type { CheckOptions, RemotePermissions } from './remote-permissions.ts';
 
 /** Options of {@link openFgaPermissions}. */
 export interface OpenFgaPermissionsOptions<P, R, A extends string = string> {
-  /** URL of the server: `https`, or `http` on loopback. */
+  /** URL of the server, without query and fragment: `https`, or `http` on loopback. */
   apiUrl: string;
   /** The store that holds the relations. */
   storeId: string;
@@ -45,9 +47,9 @@ export interface OpenFgaPermissionsOptions<P, R, A extends string = string> {
   /** Time limit of a decision, in milliseconds. Default: 300. */
   timeoutMs?: number;
   /**
-   * The decision when the server does not respond in time: `open` allows everything while it is down. When the request
-   * cannot be built, since one of the functions throws or returns an invalid value, it is denied in any case. Default:
-   * `closed`.
+   * The decision when the server does not respond in time: `open` allows everything while it is down. A request that
+   * cannot be built or that the server refuses as invalid, since one of the functions throws or returns an invalid
+   * value, is denied in any case. Default: `closed`.
    */
   onFailure?: 'closed' | 'open';
   /** `higher` bypasses the caches of the server. After a write, ask with `higher`. Default: `minimizeLatency`. */
@@ -129,6 +131,9 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
   const { timeoutMs = 300, onFailure = 'closed', consistency = 'minimizeLatency', maxBatch = 50 } = options;
   const { fetch = globalThis.fetch as FetchLike, clock = systemClock, cache: cacheOptions = false } = options;
   const api = endpointUrl('apiUrl', options.apiUrl);
+  // Not shown in the error: it may be a credential.
+  if (api.search !== '' || api.hash !== '')
+    throw new OptionsError('apiUrl', withheld(options.apiUrl), 'a URL without query and fragment');
   assertText('storeId', storeId);
   assertText('authorizationModelId', authorizationModelId);
   for (const [name, value] of Object.entries({ userOf, objectOf, headersOf, fetch })) assertFunction(name, value);
@@ -141,21 +146,24 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
   assertOneOf('onFailure', onFailure, FAILURES);
   assertOneOf('consistency', consistency, CONSISTENCIES);
   const cache = cacheOptions === false ? undefined : new DecisionCache('cache', cacheOptions, clock);
-  const url = `${api.href.replace(/\/$/, '')}/stores/${encodeURIComponent(storeId)}`;
+  const url = `${endpointName(api).replace(/\/$/, '')}/stores/${encodeURIComponent(storeId)}`;
   const batcher = new FgaBatcher({ url, authorizationModelId, maxBatch, timeoutMs, headersOf, fetch, clock });
   const denied = decisionOf(authorizationModelId, false, 'noRule');
   let checks = 0;
   let unavailable = 0;
 
   const checkOf = (principal: P, action: A, resource: R | undefined): FgaCheck | undefined => {
-    const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
+    const user = synchronous('userOf()', userOf(principal));
+    const relation = synchronous('relationOf()', relationOf(action));
+    const object = synchronous('objectOf()', objectOf(resource));
     if (!isObjectId(user) || relation === undefined || !isObjectId(object)) return undefined;
-    const context = contextOf?.(principal, action, resource);
-    const tuples = contextualTuplesOf?.(principal, resource) ?? [];
+    const context = synchronous('contextOf()', contextOf?.(principal, action, resource));
+    const tuples = synchronous('contextualTuplesOf()', contextualTuplesOf?.(principal, resource)) ?? [];
+    if (!Array.isArray(tuples)) throw new OptionsError('contextualTuplesOf()', tuples, 'a list of tuples');
     return {
       tuple_key: { user, relation, object },
       ...(context !== undefined && { context }),
-      ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples } }),
+      ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples as readonly FgaTuple[] } }),
     };
   };
 
@@ -166,9 +174,9 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
     assertOneOf('onFailure', requestedOnFailure, FAILURES);
     signal?.throwIfAborted();
     checks++;
-    const unavailableDecision = (cause: unknown, allowed: boolean): Decision => {
+    const undecided = (cause: unknown, allowed: boolean, reason: 'unavailable' | 'ruleFailed'): Decision => {
       unavailable++;
-      return withCause(cause, decisionOf(authorizationModelId, allowed, 'unavailable'));
+      return withCause(cause, decisionOf(authorizationModelId, allowed, reason));
     };
     let check: FgaCheck | undefined;
     let key: string;
@@ -177,15 +185,17 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
       key = JSON.stringify([authorizationModelId, check]);
     } catch (cause) {
       // Denied even with `onFailure: 'open'`: a caller who can make the request invalid must not be allowed by that.
-      return unavailableDecision(cause, false);
+      return undecided(cause, false, 'unavailable');
     }
     if (check === undefined) return denied;
     const cachedDecision = requestedConsistency === 'higher' ? undefined : cache?.get(key);
     if (cachedDecision !== undefined) return cachedDecision;
+    const askedAt = clock.monotonic();
     const result = await abortable(batcher.check(key, check, requestedConsistency), signal);
-    if (typeof result !== 'boolean') return unavailableDecision(result, requestedOnFailure === 'open');
+    if (result instanceof FgaRequestError) return undecided(result, false, 'ruleFailed');
+    if (typeof result !== 'boolean') return undecided(result, requestedOnFailure === 'open', 'unavailable');
     const decision = result ? decisionOf(authorizationModelId, true, 'allowed', check.tuple_key.relation) : denied;
-    cache?.set(key, decision);
+    cache?.set(key, decision, askedAt);
     return decision;
   };
   return Object.assign(

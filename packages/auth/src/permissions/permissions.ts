@@ -21,7 +21,7 @@ export interface PermissionsOptions<P, R, A extends string = string> {
   roles?: Readonly<Record<string, readonly string[]>>;
   /**
    * Returns the roles of a principal, as a list; anything else throws (`MAC_INVALID_OPTIONS`), so that no deny rule is
-   * missed. Default: `roles` of the principal, or of its `claims`, if that is a list.
+   * missed. Default: `roles` of the principal, or of its `claims`; none when both are absent or null.
    */
   rolesOf?: (principal: P) => Iterable<string>;
   /**

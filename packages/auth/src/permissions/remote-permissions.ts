@@ -5,7 +5,10 @@ import type { Consistency } from './open-fga-batcher.ts';
 export interface CheckOptions {
   /** How fresh the decision must be; `higher` bypasses all caches. Default: that of the permissions. */
   consistency?: Consistency;
-  /** The decision when the server does not respond in time. Default: that of the permissions. */
+  /**
+   * The decision when the server does not respond in time; what it refuses as invalid is denied in any case. Default:
+   * that of the permissions.
+   */
   onFailure?: 'closed' | 'open';
   /** Stops waiting, and rejects with its reason. Default: the signal of the current unit of work. */
   signal?: AbortSignal;
@@ -17,7 +20,7 @@ export interface RemotePermissionsStats {
   readonly checks: number;
   /** Requests sent. */
   readonly requests: number;
-  /** Checks that the server did not answer. */
+  /** Checks that were not decided: `unavailable`, or refused by the server as invalid. */
   readonly unavailable: number;
   /** What the cache has counted; all 0 without one. */
   readonly cache: {
@@ -32,7 +35,7 @@ export interface RemotePermissionsStats {
 
 /**
  * Decides about actions, over the network. Rejects only for an aborted `signal`: when the server does not respond, the
- * decision is `unavailable`.
+ * decision is `unavailable`, and when it refuses the request as invalid, `ruleFailed`.
  */
 export interface RemotePermissions<P, R, A extends string = string> {
   /** Decides whether the principal may perform the action on the resource. */

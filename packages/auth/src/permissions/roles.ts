@@ -1,14 +1,15 @@
 import { assertObject, OptionsError } from '@macadam/core';
 import { isText } from './rule.ts';
 
+const NO_ROLES: readonly string[] = [];
+
 /**
- * The own property `roles` of the principal or of its claims, if it is a list. Items that are not strings match no
- * rule.
+ * The own property `roles` of the principal or of its claims; no roles when it is absent or null. The caller checks that
+ * it is a list. Items that are not strings match no rule.
  */
 export function claimedRoles(principal: unknown): Iterable<string> {
-  const holder = principal as { roles?: unknown; claims?: { roles?: unknown } } | null | undefined;
-  const roles = own(holder, 'roles') ?? own(own(holder, 'claims'), 'roles');
-  return Array.isArray(roles) ? (roles as string[]) : [];
+  const roles = own(principal, 'roles') ?? own(own(principal, 'claims'), 'roles') ?? NO_ROLES;
+  return roles as Iterable<string>;
 }
 
 function own(value: unknown, name: string): unknown {

@@ -107,6 +107,11 @@ export class RefreshedValue<T> {
     return this.#attemptInFlight;
   }
 
+  /** The error of the last attempt; `undefined` when it succeeded, and before the first. */
+  get lastFailure(): { readonly cause: unknown } | undefined {
+    return this.#state.failures === 0 ? undefined : { cause: this.#lastFailure };
+  }
+
   /** Whether the backoff after the last failure has passed. */
   get mayAttempt(): boolean {
     return this.#settings.clock.monotonic() >= this.#state.notBefore;

@@ -106,6 +106,7 @@ function bindAsymmetric(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, '
   if (key.type === 'secret') return 'a private or public KeyObject';
   if (!types.includes(key.asymmetricKeyType ?? '')) return `a key of the type ${types.join(' or ')}`;
   if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve) return `a key on the curve ${curve}`;
+  if (!allowsPss512(key)) return 'a key that is not restricted, or to SHA-512 with a salt of 64 bytes';
   const weakness = weaknessOf(key);
   if (weakness !== undefined) return `a sound key: ${weakness}`;
   const how = options === undefined ? key : { key, ...options };
@@ -114,6 +115,12 @@ function bindAsymmetric(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, '
     sign: (base) => sign(hash, base, how),
     verify: (base, signature) => verify(hash, base, how, signature),
   };
+}
+
+/** Whether a key of the type `rsa-pss`, which can be restricted to other parameters, can be used with `rsa-pss-sha512`. */
+function allowsPss512({ asymmetricKeyDetails }: KeyObject): boolean {
+  const { hashAlgorithm = 'sha512', mgf1HashAlgorithm = 'sha512', saltLength = 64 } = asymmetricKeyDetails ?? {};
+  return hashAlgorithm === 'sha512' && mgf1HashAlgorithm === 'sha512' && saltLength <= 64;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { assertObject, assertOneOf } from '@macadam/core';
 import type { Component } from './component.ts';
 import { fieldLines, type FieldLines, isResponse, type RequestMessage, type SignableMessage } from './message.ts';
-import { type FieldKind, reserialize, reserializeMember } from './structured-fields.ts';
+import { type FieldKind, memberSerializer, type MemberSerializer, reserialize } from './structured-fields.ts';
 import { assertAbsoluteUrl, queryParameter, parseTarget, type Target } from './target.ts';
 
 /** Registered structured fields, for `;sf`. Fields of the application are added by the option `structuredFields`. */
@@ -85,7 +85,7 @@ function derivedValue(name: string, parameters: Component['parameters'], parsed:
     case '@query':
       return target?.query;
     case '@query-param':
-      return target && queryParameter(target.query, parameters.get('name') as string);
+      return target && queryParameter(target, parameters.get('name') as string);
     default:
       return undefined;
   }
@@ -93,7 +93,7 @@ function derivedValue(name: string, parameters: Component['parameters'], parsed:
 
 function requestTarget(message: RequestMessage, target: Target | undefined): string | undefined {
   if (message.requestTarget !== undefined) return visibleAscii(message.requestTarget);
-  return target && `${target.path}${target.query === '?' && !message.url.includes('?') ? '' : target.query}`;
+  return target?.pathAndQuery;
 }
 
 function statusText(status: number): string | undefined {
@@ -105,21 +105,45 @@ function visibleAscii(text: unknown): string | undefined {
 }
 
 function fieldValue(name: string, parameters: Component['parameters'], parsed: ParsedMessage): string | undefined {
-  const received = (parameters.has('tr') ? parsed.trailers : parsed.fields).get(name);
-  if (received === undefined) return undefined;
-  const lines = received.map(unfold);
-  if (parameters.has('bs')) {
-    // Node and fetch decode header fields as latin1: each character is one byte.
-    if (lines.some((line) => !/^[\t\x20-\xff]*$/.test(line))) return undefined;
-    return lines.map((line) => `:${Buffer.from(line, 'latin1').toString('base64')}:`).join(', ');
-  }
-  const value = lines.join(', ');
-  if (!/^[\t -~]*$/.test(value)) return undefined;
+  const lines = (parameters.has('tr') ? parsed.trailers : parsed.fields).get(name);
+  if (lines === undefined) return undefined;
+  if (parameters.has('bs')) return bytesOfLines(lines.map(unfold));
   const key = parameters.get('key') as string | undefined;
-  if (key !== undefined) return reserializeMember(value, key);
-  if (!parameters.has('sf')) return value;
+  if (key !== undefined) return serializedMember(lines, key);
+  if (!parameters.has('sf')) return combined(lines);
   const kind = [parsed.structured, KNOWN_STRUCTURED_FIELDS].find((known) => Object.hasOwn(known, name))?.[name];
-  return kind && reserialize(value, kind);
+  return kind && canonicalValue(lines, kind);
+}
+
+function bytesOfLines(lines: readonly string[]): string | undefined {
+  // Node and fetch decode header fields as latin1: each character is one byte.
+  if (lines.some((line) => !/^[\t\x20-\xff]*$/.test(line))) return undefined;
+  return lines.map((line) => `:${Buffer.from(line, 'latin1').toString('base64')}:`).join(', ');
+}
+
+/** All lines of a field as one value; `undefined` unless it is in ASCII. */
+function combined(lines: readonly string[]): string | undefined {
+  const value = lines.map(unfold).join(', ');
+  return /^[\t -~]*$/.test(value) ? value : undefined;
+}
+
+/** Fields that were parsed, by their lines: the signatures of one message can name a long field in hundreds of components. */
+const parsedDictionaries = new WeakMap<readonly string[], MemberSerializer>();
+const canonicalValues = new WeakMap<readonly string[], { readonly value: string | undefined }>();
+
+function serializedMember(lines: readonly string[], key: string): string | undefined {
+  const serialize = parsedDictionaries.get(lines) ?? memberSerializer(combined(lines) ?? '');
+  parsedDictionaries.set(lines, serialize);
+  return serialize(key);
+}
+
+function canonicalValue(lines: readonly string[], kind: FieldKind): string | undefined {
+  const known = canonicalValues.get(lines);
+  if (known !== undefined) return known.value;
+  const text = combined(lines);
+  const value = text === undefined ? undefined : reserialize(text, kind);
+  canonicalValues.set(lines, { value });
+  return value;
 }
 
 /** RFC 9421 section 2.1: removes whitespace around a line, and replaces obsolete line folding by a space. */

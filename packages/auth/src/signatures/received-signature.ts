@@ -5,10 +5,10 @@ import type { ParsedMessage } from './component-value.ts';
 import {
   type FieldMember,
   type FieldParameters,
-  type InnerList,
   isInnerList,
+  memberSerializer,
+  type MemberSerializer,
   parseStrictDictionary,
-  reserializeMember,
   serializeInnerList,
 } from './structured-fields.ts';
 
@@ -47,9 +47,11 @@ export function receivedSignatures({ fields }: ParsedMessage): readonly Unparsed
   const inputField = fieldValue(fields, 'signature-input');
   const inputs = parseField(inputField, 'signature-input');
   const signatures = parseField(fieldValue(fields, 'signature'), 'signature');
+  // The library parses the decimal `1.0` as the integer `1`; a text that may contain one is serialized without loss.
+  const serialize = /\.0|%"/.test(inputField) ? memberSerializer(inputField) : undefined;
   return [...inputs].map(([label, input]) => ({
     label,
-    parse: () => parseSignature(label, input, signatures.get(label), inputField),
+    parse: () => parseSignature(label, input, signatures.get(label), serialize),
   }));
 }
 
@@ -57,7 +59,7 @@ function parseSignature(
   label: string,
   input: FieldMember,
   signature: FieldMember | undefined,
-  inputField: string,
+  serialize: MemberSerializer | undefined,
 ): ReceivedSignature {
   if (!isInnerList(input) || input[0].length > MAX_COMPONENTS) throw malformed('signature-input');
   if (signature === undefined) throw new SignatureError('missing', { header: 'signature' });
@@ -65,7 +67,7 @@ function parseSignature(
   const [identifiers, parameters] = input;
   const components = identifiers.map(([name, componentParameters]) => parseComponent(name, componentParameters));
   if (!components.every((one) => one !== undefined) || !areDistinct(components)) throw malformed('signature-input');
-  const signatureParams = serializedParams(label, input, inputField);
+  const signatureParams = serialize === undefined ? serializeInnerList(input) : withoutDecimalTime(serialize(label));
   if (signatureParams === undefined) throw malformed('signature-input');
   return {
     label,
@@ -81,14 +83,9 @@ function parseSignature(
   };
 }
 
-/**
- * The serialized signature parameters; `undefined` when they contain a decimal time. The library parses the decimal
- * `1.0` as the integer `1`, so a text that may contain one is serialized by `reserializeMember`, which preserves it.
- */
-function serializedParams(label: string, input: InnerList, inputField: string): string | undefined {
-  if (!/\.0|%"/.test(inputField)) return serializeInnerList(input);
-  const signatureParams = reserializeMember(inputField, label);
-  // Times are integers (RFC 9421 section 2.3). Strings are blanked, since they may contain the same characters.
+/** Signature parameters; `undefined` when they contain a decimal time: times are integers (RFC 9421 section 2.3). */
+function withoutDecimalTime(signatureParams: string | undefined): string | undefined {
+  // Strings are blanked, since they may contain the same characters.
   const isDecimal = /;(created|expires)=-?\d+\./.test((signatureParams ?? '').replaceAll(/"(?:[^"\\]|\\.)*"/g, '""'));
   return isDecimal ? undefined : signatureParams;
 }

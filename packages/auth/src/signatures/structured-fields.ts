@@ -50,15 +50,22 @@ export function serializeMember(name: string, member: FieldMember): string {
  * parsed.
  */
 export function reserialize(text: string, kind: FieldKind): string | undefined {
-  return withExactValues(text, SERIALIZERS[kind]);
+  const exact = withMarkedValues(text);
+  const serialized = exact && SERIALIZERS[kind](exact.marked);
+  return serialized === undefined ? undefined : exact?.restore(serialized);
 }
 
 /** Serializes one member of a dictionary in its canonical form (RFC 9421 section 2.1.2); `undefined` when there is none. */
-export function reserializeMember(text: string, name: string): string | undefined {
-  return withExactValues(text, (dictionary) => {
-    const member = parseStrictDictionary(dictionary)?.get(name);
-    return member && (isInnerList(member) ? serializeInnerList(member) : serializeItem(member));
-  });
+export type MemberSerializer = (name: string) => string | undefined;
+
+/** Parses a dictionary once for all of its members that will be serialized. It has none when it cannot be parsed. */
+export function memberSerializer(text: string): MemberSerializer {
+  const exact = withMarkedValues(text);
+  const dictionary = exact && parseStrictDictionary(exact.marked);
+  return (name) => {
+    const member = dictionary?.get(name);
+    return member && exact?.restore(isInnerList(member) ? serializeInnerList(member) : serializeItem(member));
+  };
 }
 
 /**
@@ -73,12 +80,18 @@ const STRING_OR_INEXACT =
 /** The library drops this mark at the start of a display string, so two different values would be serialized alike. */
 const BYTE_ORDER_MARK = '%"%ef%bb%bf';
 
+/** A text in which values that the library does not preserve are replaced, and the way back once it was serialized. */
+interface MarkedText {
+  readonly marked: string;
+  restore(serialized: string): string;
+}
+
 /**
- * Parses and serializes without losing values that the library does not preserve: it reads the decimal `1.0` as the integer
- * `1`, and dates only at the end of the text and within its range. Such values are replaced by tokens with a marker that
- * occurs nowhere else in the text, and restored afterwards.
+ * Replaces values that the library does not preserve by text with a marker that occurs nowhere else: it reads the decimal
+ * `1.0` as the integer `1`, reads dates only at the end of the text and within its range, and writes the first 16 control
+ * characters of a display string with one digit, `%0a` as `%a`. `undefined` for a text with a mark that it drops.
  */
-function withExactValues(text: string, serialize: (text: string) => string | undefined): string | undefined {
+function withMarkedValues(text: string): MarkedText | undefined {
   if (text.includes(BYTE_ORDER_MARK)) return undefined;
   const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
   const mark = 'D'.repeat(longest + 1);
@@ -90,10 +103,14 @@ function withExactValues(text: string, serialize: (text: string) => string | und
     STRING_OR_INEXACT,
     (found: string, sign: string, whole?: string, dateSign = '', date?: string) => {
       if (whole !== undefined) return `${mark}${canonicalInteger(sign, whole)}.0`;
-      return date === undefined ? found : `${mark}T${canonicalInteger(dateSign, date)}`;
+      if (date !== undefined) return `${mark}T${canonicalInteger(dateSign, date)}`;
+      return found.startsWith('%') ? found.replaceAll(/%0(?=[\da-f])/g, `${mark}C`) : found;
     },
   );
-  return serialize(marked)?.replaceAll(`${mark}T`, '@').replaceAll(mark, '');
+  return {
+    marked,
+    restore: (serialized) => serialized.replaceAll(`${mark}C`, '%0').replaceAll(`${mark}T`, '@').replaceAll(mark, ''),
+  };
 }
 
 const SERIALIZERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {

@@ -10,6 +10,8 @@ export interface Target {
   readonly path: string;
   /** With its question mark; `?` where there is none. */
   readonly query: string;
+  /** Path and query, without a question mark where there is none. */
+  readonly pathAndQuery: string;
   /** All of it, without the fragment. */
   readonly uri: string;
 }
@@ -40,25 +42,45 @@ export function parseTarget(url: string): Target | undefined {
   if (parts === null) return undefined;
   const scheme = parts[1]!.toLowerCase();
   const host = parts[2]!.toLowerCase();
-  const port = IMPLIED_PORTS[scheme];
-  const authority = port !== undefined && host.endsWith(port) ? host.slice(0, -port.length) : host;
+  // RFC 9110 section 4.2.3: an empty port is the default one.
+  const port = [':', IMPLIED_PORTS[scheme]].find((one) => one !== undefined && host.endsWith(one)) ?? '';
+  const authority = host.slice(0, host.length - port.length);
+  if (authority === '') return undefined;
   const path = parts[3] ?? '/';
-  const query = parts[4] ?? '?';
-  return { scheme, authority, path, query, uri: `${scheme}://${authority}${path}${parts[4] ?? ''}` };
+  const pathAndQuery = `${path}${parts[4] ?? ''}`;
+  return {
+    scheme,
+    authority,
+    path,
+    query: parts[4] ?? '?',
+    pathAndQuery,
+    uri: `${scheme}://${authority}${pathAndQuery}`,
+  };
 }
+
+/** The parameters of a query, parsed once: hundreds of components can name one. `undefined` for an ambiguous value. */
+const queryParameters = new WeakMap<Target, ReadonlyMap<string, string | undefined>>();
 
 /**
  * The value of a query parameter in the encoding of RFC 9421 section 2.2.8, which `name` has to have too. `undefined` when
- * the parameter is missing, occurs more than once, or is not valid UTF-8: two different queries could have the same value.
+ * the parameter is missing or occurs more than once, and when it is not valid UTF-8 or has a `%` that encodes nothing, which
+ * parsers read differently.
  */
-export function queryParameter(query: string, name: string): string | undefined {
-  const found: string[] = [];
+export function queryParameter(target: Target, name: string): string | undefined {
+  const parameters = queryParameters.get(target) ?? parseQuery(target.query);
+  queryParameters.set(target, parameters);
+  return parameters.get(name);
+}
+
+function parseQuery(query: string): ReadonlyMap<string, string | undefined> {
+  const parameters = new Map<string, string | undefined>();
   for (const pair of query.slice(1).split('&')) {
     const equals = pair.indexOf('=');
     const [key, value] = equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
-    if (pair !== '' && reencode(key) === name) found.push(value);
+    const name = pair === '' ? undefined : reencode(key);
+    if (name !== undefined) parameters.set(name, parameters.has(name) ? undefined : reencode(value));
   }
-  return found.length === 1 ? reencode(found[0]!) : undefined;
+  return parameters;
 }
 
 function reencode(text: string): string | undefined {

@@ -25,7 +25,7 @@ export interface ResolvedKey {
 export interface VerifySignatureOptions {
   /**
    * Finds the key of a sender by its id only; `undefined` for an unknown one. An error, or no answer within 5 seconds,
-   * rejects the message (`keyUnavailable`).
+   * for all signatures of a message together, rejects a signature (`keyUnavailable`).
    */
   resolveKey: (keyId: string) => ResolvedKey | undefined | Promise<ResolvedKey | undefined>;
   /**
@@ -39,7 +39,8 @@ export interface VerifySignatureOptions {
   clockToleranceMs?: number;
   /**
    * Returns whether a nonce was used before; requires a nonce in signatures. The id consists of the key id and the nonce.
-   * Default: messages can be replayed until they are too old.
+   * It is called for every valid signature of a message, so that none can be replayed without the others, and one that
+   * cannot be judged (`keyUnavailable`) rejects the message. Default: messages can be replayed until they are too old.
    */
   seen?: SeenBefore;
   /** Accepts only signatures with this `tag`. Default: any. */

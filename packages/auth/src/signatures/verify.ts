@@ -1,10 +1,11 @@
 // Verifies signatures in the order of RFC 9421 section 3.2, cheap checks first: form, coverage and times, then the key, the
-// signature and the content digest. The replay store is called last, and only for messages that are valid otherwise.
+// signature and the content digest. The replay store is called last, and only for messages that are valid otherwise. There,
+// a message is used up with all of its valid signatures: each could be sent again without the others.
 import { assertObject, OptionsError, underPath, withheld } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
-import { settleCallback } from '../with-timeout.ts';
-import { rejectReplay } from '../replay.ts';
+import { CALLBACK_TIMEOUT_MS, settleCallback } from '../with-timeout.ts';
+import { rejectReplay, type SeenBefore } from '../replay.ts';
 import { bindKey, type BoundKey, type SignatureAlgorithm, SIGNATURE_ALGORITHMS } from './algorithms.ts';
 import { type Component, defaultComponents } from './component.ts';
 import { parseMessage, type ParsedMessage } from './component-value.ts';
@@ -91,20 +92,30 @@ async function verifyMessage(message: SignableMessage, options: VerifySignatureO
   const settings = underPath(path, () => verifySettings(options));
   const parsed = parseMessage(message, settings.structuredFields);
   const required = settings.required ?? defaultComponents(isResponse(message), hasContent(message, parsed.fields));
+  const giveUpAt = settings.clock.monotonic() + CALLBACK_TIMEOUT_MS;
+  const verified: VerifiedSignature[] = [];
   let rejection: SignatureError | undefined;
   for (const unparsed of receivedSignatures(parsed)) {
     if (settings.label !== undefined && settings.label !== unparsed.label) continue;
     try {
       const received = unparsed.parse();
       if (settings.tag !== undefined && settings.tag !== received.tag) continue;
-      return await verifySignature(received, parsed, required, settings);
+      verified.push(await verifySignature(received, parsed, required, settings, giveUpAt));
+      if (settings.seen === undefined) break;
     } catch (error) {
       if (!(error instanceof SignatureError)) throw error;
       // Of several rejections a retryable one is reported: the message may be accepted when it is sent again.
-      if (rejection === undefined || error.retryable) rejection = error;
+      if (rejection === undefined || (error.retryable && !rejection.retryable)) rejection = error;
     }
   }
-  throw rejection ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
+  const [accepted] = verified;
+  // A signature that could not be judged may be valid, and its nonce would be missing in the replay store.
+  if (accepted === undefined || (settings.seen !== undefined && rejection?.retryable === true)) {
+    throw rejection ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
+  }
+  if (settings.seen !== undefined) await rejectReplays(settings.seen, verified, settings);
+  annotateAuth('http_signature', { keyId: accepted.keyId });
+  return accepted;
 }
 
 async function verifySignature(
@@ -112,30 +123,24 @@ async function verifySignature(
   parsed: ParsedMessage,
   required: readonly Component[],
   settings: VerifySettings,
+  giveUpAt: number,
 ): Promise<VerifiedSignature> {
   const { components, signatureParams, created, expires, keyId, nonce, tag, label, signature } = received;
-  const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
   const isCovered = (wanted: Component): boolean =>
     components.some(({ normalizedIdentifier }) => normalizedIdentifier === wanted.normalizedIdentifier);
   const missingComponent = required.find((component) => !isCovered(component));
   if (missingComponent !== undefined) throw new SignatureError('notCovered', { header: missingComponent.identifier });
   if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
-  if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
+  if (settings.seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
   checkTimes(received, settings);
+
+  const { key, algorithm } = await resolveKey(received, keyId, settings, giveUpAt);
   const base = signatureBase(components, signatureParams, parsed);
   if (base.missing !== undefined) throw new SignatureError('component', { header: base.missing.identifier });
-
-  const { key, algorithm } = await resolveKey(received, keyId, settings);
   if (!key.verify(base.bytes, signature)) throw new SignatureError('signature', { header: 'signature' });
   // Checked again, since the lookup of the key may have taken a while.
   checkTimes(received, settings);
   for (const component of components) checkDigest(component, parsed);
-  if (seen !== undefined) {
-    const expiresAtMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
-    const replayableMs = Math.min(maxAgeMs, expiresAtMs) + 2 * clockToleranceMs;
-    await rejectReplay(seen, JSON.stringify([keyId, nonce]), replayableMs, 'nonce', clock);
-  }
-  annotateAuth('http_signature', { keyId });
   return Object.freeze({
     label,
     keyId,
@@ -146,6 +151,23 @@ async function verifySignature(
     nonce,
     tag,
   });
+}
+
+/** Records the nonces of all signatures, even if one was seen before. */
+async function rejectReplays(
+  seen: SeenBefore,
+  verified: readonly VerifiedSignature[],
+  { clock, clockToleranceMs, maxAgeMs }: VerifySettings,
+): Promise<void> {
+  // By id: a sender may use one nonce for several signatures of a message.
+  const keepMsById = new Map<string, number>();
+  for (const { keyId, nonce, expiresAtMs = Infinity } of verified) {
+    const id = JSON.stringify([keyId, nonce]);
+    // Longer than the message is valid by 1 ms, since it is valid in the last one, too.
+    const keepMs = Math.min(maxAgeMs, expiresAtMs - clock.now()) + 2 * clockToleranceMs + 1;
+    keepMsById.set(id, Math.max(keepMs, keepMsById.get(id) ?? 0));
+  }
+  await Promise.all([...keepMsById].map(([id, keepMs]) => rejectReplay(seen, id, keepMs, 'nonce', clock)));
 }
 
 function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySettings): void {
@@ -164,11 +186,12 @@ function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySet
 async function resolveKey(
   received: ReceivedSignature,
   keyId: string,
-  settings: VerifySettings,
+  { clock, resolveKey: resolve }: VerifySettings,
+  giveUpAt: number,
 ): Promise<{ key: BoundKey; algorithm: SignatureAlgorithm }> {
   let resolved;
   try {
-    resolved = await settleCallback(settings.resolveKey(keyId), settings.clock);
+    resolved = await settleCallback(resolve(keyId), clock, Math.max(0, giveUpAt - clock.monotonic()));
   } catch (cause) {
     throw new SignatureError('keyUnavailable', { header: 'keyid', cause });
   }

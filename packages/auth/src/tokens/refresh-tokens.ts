@@ -9,15 +9,15 @@ import type { TokenClientOptions } from './options.ts';
 import { type TokenClientSettings, tokenClientSettings } from './settings.ts';
 import type { TokenClient } from './token-client.ts';
 import { lifetimeOf } from './token-lifetime.ts';
-import { memoryTokenStore, type StoredTokens, type TokenStore } from './token-store.ts';
+import { memoryTokenStore, type StoredAccessToken, type StoredTokens, type TokenStore } from './token-store.ts';
 
 /** Options of {@link refreshTokens}. */
 export interface RefreshTokensOptions extends TokenClientOptions {
   /** The refresh token of the session. Later ones are kept in the store. */
   refreshToken: string;
   /**
-   * Where refresh tokens are kept. Processes that share a session must share a store. Default: the memory of this
-   * client.
+   * Where refresh tokens are kept. Clients that share a session must share a store, in several processes or in one, even for
+   * different scopes. Default: the memory of this client.
    */
   store?: TokenStore;
 }
@@ -85,6 +85,7 @@ class Session {
   readonly #initialRefreshToken: string;
   readonly #store: TokenStore;
   readonly #sessionKey: string;
+  readonly #requestKey: string;
   /** Tokens that could not be saved. They contain the only valid refresh token of the session. */
   #unsaved: StoredTokens | undefined;
   #rejectedRefresh:
@@ -95,6 +96,7 @@ class Session {
     this.#initialRefreshToken = initialRefreshToken;
     this.#store = store;
     this.#sessionKey = sessionKey(settings, initialRefreshToken);
+    this.#requestKey = requestKey(settings);
   }
 
   async grant(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
@@ -115,8 +117,14 @@ class Session {
   async #grantUnderLock(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
     const { endpoint, parameters, clock } = this.#settings;
     const stored = this.#unsaved ?? validateStored(await this.#store.load(this.#sessionKey));
-    const fromOtherProcess = reusableGrant(stored, clock.now(), rejectedAccessToken, this.#settings.minRemainingMs);
-    if (fromOtherProcess !== undefined && this.#unsaved === undefined) return fromOtherProcess;
+    const known = accessTokensOf(stored);
+    const fromOtherClient = reusableGrant(
+      known.get(this.#requestKey),
+      clock.now(),
+      rejectedAccessToken,
+      this.#settings.minRemainingMs,
+    );
+    if (fromOtherClient !== undefined && this.#unsaved === undefined) return fromOtherClient;
     const refreshToken = stored?.refreshToken ?? this.#initialRefreshToken;
     if (this.#rejectedRefresh?.refreshToken === refreshToken && clock.monotonic() < this.#rejectedRefresh.until) {
       throw this.#rejectedRefresh.error;
@@ -138,7 +146,9 @@ class Session {
     }
     const { lifetimeMs, isOddLifetime } = lifetimeOf(response.expiresIn);
     const { accessToken } = response;
-    this.#unsaved = { refreshToken: response.refreshToken ?? refreshToken, accessToken, grantedAtMs, lifetimeMs };
+    known.set(this.#requestKey, { accessToken, grantedAtMs, lifetimeMs });
+    const valid = [...known].filter(([, one]) => clock.now() < one.grantedAtMs + one.lifetimeMs);
+    this.#unsaved = { refreshToken: response.refreshToken ?? refreshToken, accessTokens: Object.fromEntries(valid) };
     await this.#save(signal);
     return { token: accessToken, lifetimeMs, isOddLifetime };
   }
@@ -172,40 +182,40 @@ function validateStored(stored: StoredTokens | null | undefined): StoredTokens |
   throw new Error('The store returned something other than the tokens of a session.');
 }
 
-/** The token that another process obtained, if it is recent enough to be used here. */
+/** The access tokens of a session, by what was requested. A store may serialize them in its own way and lose some. */
+function accessTokensOf(stored: StoredTokens | undefined): Map<string, StoredAccessToken> {
+  const entries = Object.entries(stored?.accessTokens ?? {}).filter(
+    ([, one]: [string, Partial<StoredAccessToken> | null]) =>
+      typeof one?.accessToken === 'string' && Number.isFinite(one.grantedAtMs) && Number.isFinite(one.lifetimeMs),
+  );
+  return new Map(entries);
+}
+
+/** The token that another client obtained, if it is recent enough to be used here. */
 function reusableGrant(
-  stored: StoredTokens | undefined,
+  stored: StoredAccessToken | undefined,
   now: number,
   rejectedAccessToken: string | undefined,
   minRemainingMs: number,
 ): GrantedToken | undefined {
-  if (typeof stored?.accessToken !== 'string' || stored.accessToken === rejectedAccessToken) return undefined;
+  if (stored === undefined || stored.accessToken === rejectedAccessToken) return undefined;
   const { accessToken, grantedAtMs, lifetimeMs } = stored;
-  if (!isFiniteNumber(grantedAtMs) || !isFiniteNumber(lifetimeMs)) return undefined;
   const ageMs = Math.max(0, now - grantedAtMs);
   // It must be in the first half of its use: an older one may be the very token that this refresh is to replace.
   if (ageMs > (lifetimeMs - Math.min(minRemainingMs, lifetimeMs / 2)) / 2) return undefined;
   return { token: accessToken, lifetimeMs, isOddLifetime: false, ageMs };
 }
 
-/** A store may serialize numbers in its own way and return something else. */
-function isFiniteNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+/**
+ * The key of the session in the store: a hash of the server, the client and the first refresh token. Nothing else may be part
+ * of it: the refresh token is the same whatever is requested with it.
+ */
+function sessionKey({ endpoint: { client, url } }: TokenClientSettings, initialRefreshToken: string): string {
+  return hash('sha256', JSON.stringify([url.href, client.id, initialRefreshToken]), 'base64url');
 }
 
-/**
- * The key of the session in the store: a hash of everything that distinguishes sessions, and of the first refresh
- * token.
- */
-function sessionKey({ endpoint, parameters }: TokenClientSettings, initialRefreshToken: string): string {
-  const { client, url, dpop } = endpoint;
-  const parts = [
-    url.href,
-    client.id,
-    client.method,
-    [...parameters].sort(),
-    dpop?.thumbprint ?? null,
-    initialRefreshToken,
-  ];
+/** The key of an access token in its session: a hash of everything that distinguishes requests. */
+function requestKey({ endpoint, parameters }: TokenClientSettings): string {
+  const parts = [[...parameters].sort(), endpoint.dpop?.thumbprint ?? null];
   return hash('sha256', JSON.stringify(parts), 'base64url');
 }

@@ -1,13 +1,19 @@
-/** The tokens of a session that processes share. Contains secrets: encrypt it where others can read the store. */
+/** The tokens of a session that clients share. Contains secrets: encrypt it where others can read the store. */
 export interface StoredTokens {
   /** The current refresh token. */
   readonly refreshToken: string;
-  /** The last access token, for the processes that did not request it. */
-  readonly accessToken?: string;
+  /** The last access tokens, for the clients that did not request them, by a hash of scope, audience and other parameters. */
+  readonly accessTokens?: Readonly<Record<string, StoredAccessToken>>;
+}
+
+/** An access token of a session. */
+export interface StoredAccessToken {
+  /** The token. */
+  readonly accessToken: string;
   /** When it was granted, in epoch milliseconds. */
-  readonly grantedAtMs?: number;
+  readonly grantedAtMs: number;
   /** How long it is valid from then on, in milliseconds. */
-  readonly lifetimeMs?: number;
+  readonly lifetimeMs: number;
 }
 
 /**
@@ -27,7 +33,8 @@ export interface TokenStore {
 }
 
 /**
- * Creates a store in this process, for several clients of one session.
+ * Creates a store in this process, for several clients of one session. They may request different scopes: one refresh token
+ * serves all of them, and each gets an access token of its own.
  *
  * @example
  * ```ts

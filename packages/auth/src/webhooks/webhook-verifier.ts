@@ -92,8 +92,8 @@ function makeWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
       const ageMs = clock.now() - timestampMs;
       if (!(ageMs <= toleranceMs)) throw new SignatureError('tooOld', { header: TIMESTAMP_HEADER });
       if (!(ageMs >= -toleranceMs)) throw new SignatureError('tooNew', { header: TIMESTAMP_HEADER });
-      // Twice the tolerance: a message with a timestamp in the future is valid for that long.
-      if (seen !== undefined) await rejectReplay(seen, id, toleranceMs * 2, ID_HEADER, clock);
+      // Twice the tolerance: a message with a timestamp in the future is valid for that long, and in the last millisecond.
+      if (seen !== undefined) await rejectReplay(seen, id, toleranceMs * 2 + 1, ID_HEADER, clock);
       return Object.freeze({ id, timestampMs });
     },
   };
