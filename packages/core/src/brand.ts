@@ -28,6 +28,11 @@ export function isMacadamError<Code extends string>(
   code?: Code,
 ): error is MacadamError & { readonly code: Code } {
   if (typeof error !== 'object' || error === null) return false;
-  if ((error as Record<symbol, unknown>)[BRAND] !== true) return false;
-  return code === undefined || (error as MacadamError).code === code;
+  try {
+    if ((error as Record<symbol, unknown>)[BRAND] !== true) return false;
+    return code === undefined || (error as MacadamError).code === code;
+  } catch {
+    // Anything can be thrown, also a proxy that cannot be read.
+    return false;
+  }
 }

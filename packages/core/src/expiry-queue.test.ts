@@ -215,6 +215,35 @@ describe('ExpiryQueue', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   }
 
+  it('an entry that throws does not take the time limits of the others with it', async () => {
+    const clock = virtualClock();
+    const thrown: unknown[] = [];
+    const catching: Clock = {
+      ...countingClock(clock),
+      setTimer: (callback, delayMs) =>
+        clock.setTimer(() => {
+          try {
+            callback();
+          } catch (error) {
+            thrown.push(error);
+          }
+        }, delayMs),
+    };
+    const queue = new ExpiryQueue(catching);
+    const expired: string[] = [];
+    const broken = new RangeError('broken');
+    const entry = new Entry('broken', 10, expired);
+    entry.expire = () => {
+      throw broken;
+    };
+    queue.add(entry, 0);
+    for (const ms of [10, 20]) queue.add(new Entry(`other`, ms, expired), 0);
+    await clock.advance(20);
+    expect(thrown).toEqual([broken]);
+    expect(expired).toEqual(['other@10', 'other@20']);
+    expect(queue.size).toBe(0);
+  });
+
   it('behaves like a naive model, and never has more than one timer armed', () => {
     fc.assert(fc.property(steps, agreesWithModel), { seed: 20_261_122, numRuns: 300 });
   });

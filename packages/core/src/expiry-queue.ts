@@ -73,7 +73,7 @@ export class ExpiryQueue {
     this.#timer?.cancel();
     this.#armedForMs = expiresAt;
     // At the root: the timer would retain the asynchronous context of the call that armed it, and pass it on when it is armed again.
-    this.#timer = runAtRoot(() => this.#clock.setTimer(() => this.#fire(), expiresAt - now));
+    this.#timer = runAtRoot(() => this.#clock.setTimer(() => this.#fire(), Math.max(0, expiresAt - now)));
   }
 
   #fire(): void {
@@ -82,13 +82,17 @@ export class ExpiryQueue {
     const heap = this.#heap;
     const now = this.#clock.monotonic();
     let first = heap[0];
-    while (first !== undefined && first.expiresAt <= now) {
-      this.remove(first);
-      first.expire(now);
+    try {
+      while (first !== undefined && first.expiresAt <= now) {
+        this.remove(first);
+        first.expire(now);
+        first = heap[0];
+      }
+    } finally {
+      // Also if an entry throws, for the others. One that was added while others expired may have armed the timer already.
       first = heap[0];
+      if (first !== undefined && first.expiresAt < this.#armedForMs) this.#arm(first.expiresAt, now);
     }
-    // An entry that was added while others expired may have armed the timer already.
-    if (first !== undefined && first.expiresAt < this.#armedForMs) this.#arm(first.expiresAt, now);
   }
 
   #siftUp(entry: Expiring, from: number): void {

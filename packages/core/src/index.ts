@@ -37,7 +37,7 @@ export type { Random } from './random.ts';
 export { RecencyMap } from './recency-map.ts';
 export { parseHttpDate, parseRetryAfter } from './retry-after.ts';
 export type { RetryAfterHeaders } from './retry-after.ts';
-export { currentScope, ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
+export { currentScope, ownRetries, RetryScope, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
 export type { Scope } from './scope.ts';
 export type { Counting, MetricAttributes, StatsMetric, StatsSource } from './stats-metrics.ts';
 export type {

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
-import { ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
+import { ownRetries, RetryScope, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
 import { currentWork, runWork } from './work.ts';
 
 /** Calls `ownRetries` like a policy does, in an asynchronous context of its own. */
-function withOwnedRetries<T>(fn: () => T): T {
+function withOwnedRetries<T>(fn: () => T, scope = new RetryScope(currentWork())): T {
   return new AsyncResource('Test').runInAsyncScope(() => {
-    ownRetries();
+    ownRetries(scope);
     return fn();
   });
 }
@@ -38,10 +38,27 @@ describe('retriesOwnedUpstream', () => {
       expect(retriesOwnedUpstream()).toBe(false);
     });
   });
+
+  it('is false for what goes on after the call has settled, also in nested work', async () => {
+    const scope = new RetryScope(undefined);
+    const seen: boolean[] = [];
+    let resolve = (): void => {};
+    const settled = new Promise<void>((done) => (resolve = done));
+    const inBackground = async (): Promise<void> => {
+      seen.push(retriesOwnedUpstream());
+      await settled;
+      seen.push(retriesOwnedUpstream());
+    };
+    const background = withOwnedRetries(() => Promise.all([inBackground(), runWork({}, inBackground)]), scope);
+    scope.settled = true;
+    resolve();
+    await background;
+    expect(seen).toEqual([true, true, false, false]);
+  });
 });
 
 describe('runDetached', () => {
-  it('runs outside of the current work, but keeps that retries are owned', async () => {
+  it('runs outside of the current work and of outer retries', async () => {
     expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, false]);
     await runWork({ timeoutMs: 1_000 }, async () => {
       const inside = runDetached(async () => {
@@ -50,7 +67,7 @@ describe('runDetached', () => {
       });
       expect(await inside).toEqual([undefined, false]);
       withOwnedRetries(() =>
-        expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, true]),
+        expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, false]),
       );
       expect(currentWork()).toBeDefined();
     });

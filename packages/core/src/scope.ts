@@ -5,13 +5,28 @@ import type { Work } from './work.ts';
 export interface Scope {
   /** The current work; undefined outside of any. */
   readonly work: Work | undefined;
-  /** Whether an outer retry repeats what fails here. */
-  readonly retriesOwned: boolean;
+  /** The scope of the call of an outer retry; undefined outside of any. */
+  readonly retryOwner: RetryScope | undefined;
 }
 
-interface StoredScope extends Scope {
-  /** The same scope with `retriesOwned`; created when first needed. */
-  withRetriesOwned?: Scope;
+/**
+ * The scope of a call whose failures are retried, for authors of retries: what fails inside is repeated by this call, so that retries in
+ * it make a single attempt. That ends when the call has settled, because what goes on in the background then has nobody to repeat it.
+ */
+export class RetryScope implements Scope {
+  /** The work that the call is part of. */
+  readonly work: Work | undefined;
+  /** Whether the call has settled. To be set by its owner. */
+  settled = false;
+
+  constructor(work: Work | undefined) {
+    this.work = work;
+  }
+
+  /** This scope. */
+  get retryOwner(): RetryScope {
+    return this;
+  }
 }
 
 /**
@@ -21,7 +36,9 @@ interface StoredScope extends Scope {
  */
 const storageKey = Symbol.for('@macadam/core/scope');
 const storage = ((globalThis as Record<symbol, unknown>)[storageKey] ??=
-  new AsyncLocalStorage()) as AsyncLocalStorage<StoredScope>;
+  new AsyncLocalStorage()) as AsyncLocalStorage<Scope>;
+
+const DETACHED: Scope = { work: undefined, retryOwner: undefined };
 
 /** Returns the scope of the current asynchronous context; undefined outside of any work or retry. For internal use by Macadam packages. */
 export function currentScope(): Scope | undefined {
@@ -33,13 +50,12 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
 }
 
 /**
- * Runs `fn` outside the current work: without its deadline, signal and priority. For what several callers share, such as a request they
- * all wait for, or what continues after the caller got its result. Other asynchronous context is kept.
+ * Runs `fn` outside the current work, without its deadline, signal and priority, and outside of outer retries. For what several callers
+ * share, such as a request they all wait for, or what continues after the caller got its result: none of them repeats it for the others.
+ * Other asynchronous context is kept.
  */
 export function runDetached<T>(fn: () => T): T {
-  const scope = storage.getStore();
-  if (scope?.work === undefined) return fn();
-  return storage.run({ work: undefined, retriesOwned: scope.retriesOwned }, fn);
+  return storage.getStore() === undefined ? fn() : storage.run(DETACHED, fn);
 }
 
 const atRoot = AsyncLocalStorage.snapshot();
@@ -52,27 +68,18 @@ export function runAtRoot<T>(fn: () => T): T {
   return atRoot(fn);
 }
 
-const RETRIES_OWNED_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
-
 /**
- * Marks the current asynchronous context as one whose failures are retried further out, so that retries inside it make a single attempt.
- * For authors of retries; call it inside a context of your own (`AsyncResource.runInAsyncScope`).
+ * Makes `scope` that of the current asynchronous context, whose failures its call retries. For authors of retries; call it inside a
+ * context of your own (`AsyncResource.runInAsyncScope`), and not where {@link retriesOwnedUpstream} is true.
  */
-export function ownRetries(): void {
-  const scope = storage.getStore();
-  if (scope === undefined) {
-    storage.enterWith(RETRIES_OWNED_WITHOUT_WORK);
-    return;
-  }
-  if (scope.retriesOwned) return;
-  // A property and not a WeakMap, whose entries, one per unit of work, would cost the garbage collector more than the rest.
-  storage.enterWith((scope.withRetriesOwned ??= { work: scope.work, retriesOwned: true }));
+export function ownRetries(scope: RetryScope): void {
+  storage.enterWith(scope);
 }
 
 /**
  * Whether an outer retry repeats what fails here. Code that retries should then make a single attempt, because three attempts inside
- * three attempts are nine.
+ * three attempts are nine. False once the call of that retry has settled.
  */
 export function retriesOwnedUpstream(): boolean {
-  return storage.getStore()?.retriesOwned ?? false;
+  return storage.getStore()?.retryOwner?.settled === false;
 }

@@ -1,10 +1,11 @@
 import { ownRetries } from '@macadam/core';
 import type { Call, Running, Sink, Stage } from './call.ts';
 import type { ExecuteContext } from './policy.ts';
+import { emitWarning } from './warning.ts';
 
 function invoke(attempt: Attempt): unknown {
   const { call } = attempt;
-  if (call.ownsRetries) ownRetries();
+  if (call.retryScope !== undefined) ownRetries(call.retryScope);
   return call.fn(attempt);
 }
 
@@ -81,7 +82,7 @@ class Attempt implements ExecuteContext, Running {
       this.#listener?.(reason);
     } catch (error) {
       // A listener that throws must not prevent the canceller from ending the call.
-      process.emitWarning(error instanceof Error ? error : String(error));
+      emitWarning(error);
     }
   }
 }

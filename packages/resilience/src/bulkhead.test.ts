@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { runWork, type Priority } from '@macadam/core';
+import { runWork, type Clock, type Priority } from '@macadam/core';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { bulkhead, type BulkheadOptions } from './bulkhead.ts';
@@ -250,6 +250,35 @@ describe('bulkhead', () => {
     { options: { maxQueue: 5 }, path: 'bulkhead.maxQueue' },
   ])('rejects $options', ({ options, path }) => {
     expect(() => bulkhead(options as never)).toThrow(expect.objectContaining({ path }));
+  });
+
+  it('goes on admitting after a clock has thrown', async () => {
+    const virtual = virtualClock();
+    let readings = Infinity;
+    const monotonic = (): number => {
+      if (readings-- === 0) throw new Error('no time');
+      return virtual.monotonic();
+    };
+    const clock: Clock = {
+      now: () => virtual.now(),
+      monotonic,
+      setTimer: (callback, delayMs) => virtual.setTimer(callback, delayMs),
+      sleep: (delayMs, signal) => virtual.sleep(delayMs, signal),
+    };
+    const places = bulkhead({ maxConcurrent: 1, maxQueued: 5, clock });
+    const guarded = pipeline(places, timeout({ timeoutMs: 50, clock }));
+    const calls = [
+      guarded.execute(() => new Promise<never>(() => {})),
+      guarded.execute(() => 'second', { timeoutMs: 1_000 }),
+    ];
+    const settled = Promise.allSettled(calls);
+    // The timer can read the clock, the bulkhead cannot.
+    readings = 1;
+    expect(() => virtual.advanceSync(50)).toThrow('no time');
+    readings = Infinity;
+    expect(await guarded.execute(() => 'third')).toBe('third');
+    expect(await settled).toMatchObject([{ status: 'rejected' }, { value: 'second' }]);
+    expect(places.stats()).toMatchObject({ inFlight: 0, queued: 0 });
   });
 
   it.each([

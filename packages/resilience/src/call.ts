@@ -7,14 +7,24 @@
  * than one, and the order of events does not depend on the number of microtasks in a layer.
  *
  * Invariants:
- * - a stage calls exactly one of the sink's methods, once, possibly before `start` returns;
- * - after `cancel` a stage calls neither;
+ * - a stage calls one of the sink's methods once, possibly before `start` returns, or neither after `cancel`;
+ * - a sink ignores what comes after its end: code of the user that runs while a layer ends (listeners, callbacks) may cancel the call;
  * - stages do not throw; if a callback of the user throws, the call fails with that error;
  * - `call.now` reads the clock at most once per event (start, settling, timer); all layers use the same reading.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { currentScope, onAbort, TimeoutError, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
+import {
+  currentScope,
+  onAbort,
+  RetryScope,
+  TimeoutError,
+  type AttemptRecord,
+  type Clock,
+  type Unsubscribe,
+} from '@macadam/core';
+import { wasCutShort } from './cut-short.ts';
 import type { ExecuteOptions, ExecuteFunction, Outcome } from './policy.ts';
+import type { RetryBudget } from './retry/retry-budget.ts';
 
 /** Receives the outcome of the layer inside. */
 export interface Sink {
@@ -43,7 +53,7 @@ export interface Chain {
    */
   readonly keepsContext: boolean;
   /** Whether a layer retries, so that policies inside the function must not. */
-  readonly repeats: boolean;
+  readonly ownsRetries: boolean;
   /** The time limit of the whole call, in milliseconds, which includes the time in queues. */
   readonly limitMs: number;
 }
@@ -77,8 +87,12 @@ export class Call implements Sink {
   readonly promise: Promise<unknown>;
   #started = false;
   #settled = false;
-  /** Whether a layer of this call retries, so that policies inside the function must not. */
-  readonly ownsRetries: boolean;
+  /** The last timeout that was cut short, by the limits of this call. */
+  cutShort: unknown = undefined;
+  /** The retry budget in which a layer further out counts this call. */
+  countedIn: RetryBudget | undefined = undefined;
+  /** The scope of the function, if a layer of this call retries, so that policies inside the function must not. */
+  readonly retryScope: RetryScope | undefined;
   /**
    * Whether a retry around this call retries its failures. Read once, at the start: on Node 22 an attempt marks the
    * whole asynchronous context below it.
@@ -96,9 +110,9 @@ export class Call implements Sink {
     this.options = options;
     this.startedAt = this.lastReading = chain.clock.monotonic();
     this.history = undefined;
-    this.ownsRetries = chain.repeats;
     const scope = currentScope();
-    this.retriesOwnedUpstream = scope !== undefined && scope.retriesOwned;
+    this.retriesOwnedUpstream = scope?.retryOwner?.settled === false;
+    this.retryScope = chain.ownsRetries && !this.retriesOwnedUpstream ? new RetryScope(scope?.work) : undefined;
     this.#context = chain.keepsContext ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise(captureFunctions);
@@ -121,6 +135,7 @@ export class Call implements Sink {
     if (signal !== undefined && !this.#settled) {
       this.#unsubscribe = onAbort(signal, (reason) => {
         this.nextEvent();
+        if (wasCutShort(reason)) this.cutShort = reason;
         running.cancel(reason);
         this.fail(reason);
       });
@@ -144,18 +159,22 @@ export class Call implements Sink {
   }
 
   succeed(value: unknown): void {
-    this.#settled = true;
-    this.#unsubscribe?.();
+    this.#settle();
     this.#resolve(value);
   }
 
   fail(error: unknown): void {
-    this.#settled = true;
-    this.#unsubscribe?.();
+    this.#settle();
     if (this.#started) this.#reject(error);
     // Rejected synchronously, before the caller has the promise: deferred, since the runtime would treat the rejection as
     // unhandled first, which costs more than the rejection itself.
     else void resolvedPromise.then(() => this.#reject(error));
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#unsubscribe?.();
+    if (this.retryScope !== undefined) this.retryScope.settled = true;
   }
 
   /** Adds a failed attempt to the history, for the final error. */

@@ -24,8 +24,10 @@ export interface Layer {
   readonly defers: boolean;
   /** Whether it captures the context of the caller itself when it defers a call. Otherwise that is done for every call. */
   readonly keepsContext?: boolean;
-  /** Whether it retries. */
+  /** Whether it may run the function more than once, so that a timeout inside limits each attempt. */
   readonly repeats: boolean;
+  /** Whether it repeats what fails, so that policies inside the function must not. Default: false. */
+  readonly ownsRetries?: boolean;
   /** The time limit it sets, in milliseconds, for checks across layers. */
   readonly limitMs?: number;
 }
@@ -81,8 +83,8 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
 }
 
 function chainOf(layer: Layer): Chain {
-  const { clock, repeats, limitMs = Infinity } = layer;
-  return { clock, keepsContext: needsContext(layer), repeats, limitMs, outermost: layer.around(innermost, 'call') };
+  const { clock, ownsRetries = false, limitMs = Infinity } = layer;
+  return { clock, keepsContext: needsContext(layer), ownsRetries, limitMs, outermost: layer.around(innermost, 'call') };
 }
 
 /** Whether the context of the caller has to be captured at the start of each call. */

@@ -63,6 +63,7 @@ class FallbackRun implements Sink, Running {
   }
 
   #handleOutcome(outcome: Outcome): void {
+    if (this.#done) return;
     try {
       if (this.#state.fallbackIf(outcome)) {
         this.#state.used++;

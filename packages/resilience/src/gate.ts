@@ -158,15 +158,20 @@ export class Gate {
     this.inFlight--;
     if (this.#admitting) return;
     this.#admitting = true;
-    while (this.queued > 0 && this.inFlight < this.#settings.maxConcurrent) {
-      const now = this.#settings.clock.monotonic();
-      const next = this.#next(now) as QueuedRun;
-      this.dequeue(next);
-      this.inFlight++;
-      next.call.now = now;
-      next.call.runInContext(begin, next);
+    try {
+      while (this.queued > 0 && this.inFlight < this.#settings.maxConcurrent) this.#admitNext();
+    } finally {
+      this.#admitting = false;
     }
-    this.#admitting = false;
+  }
+
+  #admitNext(): void {
+    const now = this.#settings.clock.monotonic();
+    const next = this.#next(now) as QueuedRun;
+    this.dequeue(next);
+    this.inFlight++;
+    next.call.now = now;
+    next.call.runInContext(begin, next);
   }
 
   dequeue(run: QueuedRun): void {

@@ -20,6 +20,7 @@ export type {
   TripMeter,
   TripRule,
 } from './circuit-breaker/trip-rule.ts';
+export { wasCutShort } from './cut-short.ts';
 export { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError, ConcurrencyLimitedError } from './errors.ts';
 export type { CircuitOpenDetails, GaveUpReason } from './errors.ts';
 export { fallback } from './fallback.ts';
@@ -61,5 +62,5 @@ export { singleFlight } from './single-flight.ts';
 export type { SingleFlight, SingleFlightOptions } from './single-flight.ts';
 export { standardPipeline } from './standard-pipeline.ts';
 export type { StandardPipelineOptions } from './standard-pipeline.ts';
-export { timeout, wasCutShort } from './timeout.ts';
+export { timeout } from './timeout.ts';
 export type { TimeoutOptions } from './timeout.ts';

@@ -15,6 +15,7 @@ import { notRunning, type Call, type Running, type Sink, type Stage } from './ca
 import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
 import { isThenable } from './thenable.ts';
+import { emitWarning } from './warning.ts';
 
 /** An attempt that waits for its turn. */
 export interface PacedAttempt {
@@ -177,7 +178,7 @@ function settleTurn(turn: PacedTurn, outcome: Outcome | undefined): void {
   try {
     turn.settle(outcome);
   } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
+    emitWarning(error);
   }
 }
 

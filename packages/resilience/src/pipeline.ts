@@ -101,6 +101,7 @@ export function pipeline(...policies: readonly Policy[]): Pipeline {
     defers: layers.some((one) => one.defers),
     keepsContext: !layers.some(needsContext),
     repeats: layers.some((one) => one.repeats),
+    ownsRetries: layers.some((one) => one.ownsRetries === true),
     ...(limit !== undefined && { limitMs: limit }),
     around: (inner) => layers.reduceRight((stage, one, i) => one.around(stage, roles[i] as Role), inner),
   };

@@ -10,7 +10,8 @@ export interface SingleFlightOptions {
 export interface SingleFlight {
   /**
    * Runs `fn`, or joins the run for `key` that is in flight. `signal` aborts when nobody waits for the run any more. `fn` runs outside
-   * the current work, because the deadline of one caller must not end the call of another.
+   * the current work and outer retries, because the deadline of one caller must not end the call of another, nor does one caller repeat
+   * what fails for another.
    */
   run<T>(
     key: string,

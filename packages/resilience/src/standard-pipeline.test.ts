@@ -61,7 +61,33 @@ describe('standardPipeline', () => {
       options: { bulkhead: { maxConcurrent: 0 } },
       path: 'standardPipeline.bulkhead.maxConcurrent',
     },
-    { name: 'a layer that is true', options: { retry: { retries: 3 } }, path: 'standardPipeline.retry.retries' },
+    {
+      name: 'an unknown option of a layer',
+      options: { retry: { retries: 3 } },
+      path: 'standardPipeline.retry.retries',
+    },
+    ...['bulkhead', 'retry', 'hedge', 'circuitBreaker', 'adaptiveConcurrency'].flatMap((layer) =>
+      [true, null, 10].map((value) => ({
+        name: `${layer} that is ${value}`,
+        options: { [layer]: value },
+        path: `standardPipeline.${layer}`,
+      })),
+    ),
+    {
+      name: 'a backoff that is a number',
+      options: { retry: { backoff: 100 } },
+      path: 'standardPipeline.retry.backoff',
+    },
+    {
+      name: 'a rule in place of a list',
+      options: { circuitBreaker: { trip: failureRate() } },
+      path: 'standardPipeline.circuitBreaker.trip',
+    },
+    {
+      name: 'a list of no rules',
+      options: { circuitBreaker: { trip: [null] } },
+      path: 'standardPipeline.circuitBreaker.trip[0]',
+    },
   ])('rejects $name', ({ options, path, allowed = /./ }) => {
     expect(() => standardPipeline(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
     expect(() => standardPipeline(options)).toThrow(allowed);
@@ -83,6 +109,20 @@ describe('standardPipeline', () => {
     const call = guarded.execute(() => new Promise<never>(() => {}));
     await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
     expect(clock.monotonic()).toBe(500);
+  });
+
+  it.each([{}, { retry: false }] as const)('with %o, hedges get the budget that their calls earn', async (options) => {
+    const clock = virtualClock();
+    const guarded = standardPipeline({ ...options, hedge: { delayMs: 50 }, clock });
+    const calls: Promise<void>[] = [];
+    for (let i = 0; i < 5_000; i++) {
+      const takesMs = i % 25 === 0 ? 200 : 5;
+      const fn = ({ attempt }: { attempt: number }): Promise<void> => clock.sleep(attempt === 1 ? takesMs : 5);
+      calls.push(guarded.execute(fn, { idempotent: true }));
+      await clock.advance(1);
+    }
+    await clock.runUntil(Promise.all(calls));
+    expect(guarded.stats()['hedge']).toMatchObject({ hedges: 200, refused: 0 });
   });
 
   it('gives probes a lease of attemptTimeoutMs plus a second, so that hung ones do not block the breaker', async () => {

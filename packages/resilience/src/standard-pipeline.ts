@@ -16,6 +16,7 @@ import { adaptiveConcurrency, type AdaptiveConcurrencyOptions } from './adaptive
 import { bulkhead, type BulkheadOptions } from './bulkhead.ts';
 import { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
 import { defaultTrip, type CircuitBreakerOptions } from './circuit-breaker/options.ts';
+import type { TripRule } from './circuit-breaker/trip-rule.ts';
 import { hedge } from './hedge/hedge.ts';
 import type { HedgeOptions } from './hedge/options.ts';
 import { observe } from './instruments.ts';
@@ -95,25 +96,30 @@ function compose(options: StandardPipelineOptions): Pipeline {
   if (attemptTimeoutMs > timeoutMs) {
     throw new OptionsError('attemptTimeoutMs', attemptTimeoutMs, `at most timeoutMs (${timeoutMs})`);
   }
+  const own = {
+    bulkhead: layerOptions('bulkhead', options.bulkhead, {}),
+    retry: layerOptions('retry', options.retry, {}),
+    hedge: layerOptions('hedge', options.hedge, false),
+    circuitBreaker: layerOptions('circuitBreaker', options.circuitBreaker, {}),
+    adaptiveConcurrency: layerOptions('adaptiveConcurrency', options.adaptiveConcurrency, false),
+  };
   const layers: Policy[] = [];
-  if (options.bulkhead !== false) layers.push(bulkhead({ clock, ...options.bulkhead }));
+  if (own.bulkhead !== false) layers.push(bulkhead({ clock, ...own.bulkhead }));
   layers.push(timeout({ timeoutMs, clock }));
   // Retries and hedges share one budget.
-  const budget = (options.retry === false ? undefined : options.retry?.budget) ?? retryBudget({ clock });
-  if (options.retry !== false) {
-    assertWaitsFit(options.retry, timeoutMs);
-    layers.push(retry({ clock, random, budget, ...options.retry }));
+  const budget = (own.retry === false ? undefined : own.retry.budget) ?? retryBudget({ clock });
+  if (own.retry !== false) {
+    assertWaitsFit(own.retry, timeoutMs);
+    layers.push(retry({ clock, random, budget, ...own.retry }));
   }
-  if (options.hedge !== undefined && options.hedge !== false) {
-    assertHedgeFits(options.hedge, timeoutMs);
-    layers.push(hedge({ clock, ...(budget !== false && { budget }), ...options.hedge }));
+  if (own.hedge !== false) {
+    assertHedgeFits(own.hedge, timeoutMs);
+    layers.push(hedge({ clock, ...(budget !== false && { budget }), ...own.hedge }));
   }
-  if (options.circuitBreaker !== false) {
-    layers.push(circuitBreaker(breakerOptions(options.circuitBreaker, { name, clock, random }, attemptTimeoutMs)));
+  if (own.circuitBreaker !== false) {
+    layers.push(circuitBreaker(breakerOptions(own.circuitBreaker, { name, clock, random }, attemptTimeoutMs)));
   }
-  if (options.adaptiveConcurrency !== undefined && options.adaptiveConcurrency !== false) {
-    layers.push(adaptiveConcurrency({ clock, ...options.adaptiveConcurrency }));
-  }
+  if (own.adaptiveConcurrency !== false) layers.push(adaptiveConcurrency({ clock, ...own.adaptiveConcurrency }));
   // With no layer between them, the timeout of the attempt, which is not longer, replaces that of the call.
   if (layers.at(-1)?.kind === 'timeout') layers.pop();
   layers.push(timeout({ timeoutMs: attemptTimeoutMs, clock }));
@@ -124,13 +130,23 @@ function compose(options: StandardPipelineOptions): Pipeline {
   return composed;
 }
 
+/** Returns the options of a layer, or its default. Anything but an object or `false` would be taken for no options. */
+function layerOptions<T extends object>(path: string, given: T | false | undefined, absent: T | false): T | false {
+  const options = given === undefined ? absent : given;
+  if (options !== false) assertObject(path, options);
+  return options;
+}
+
 /** A window shorter than two slow attempts drops the first before the second has ended. Source: .NET's validator. */
 function breakerOptions(
-  own: CircuitBreakerOptions | undefined,
+  own: CircuitBreakerOptions,
   base: CircuitBreakerOptions,
   attemptTimeoutMs: number,
 ): CircuitBreakerOptions {
-  for (const [i, { windowMs }] of (own?.trip ?? []).entries()) {
+  // What is not a list of rules is left to circuitBreaker() to report.
+  const rules: readonly (Partial<TripRule> | null | undefined)[] = Array.isArray(own.trip) ? own.trip : [];
+  for (const [i, rule] of rules.entries()) {
+    const windowMs = rule?.windowMs;
     if (windowMs === undefined || windowMs >= 2 * attemptTimeoutMs) continue;
     throw new OptionsError(
       `circuitBreaker.trip[${i}].windowMs`,
@@ -153,9 +169,10 @@ function assertHedgeFits({ delayMs, maxHedges = 1 }: HedgeOptions, timeoutMs: nu
 }
 
 /** Waits that leave no time for the last attempt are a mistake: that attempt would never be made. */
-function assertWaitsFit(own: RetryOptions | undefined, timeoutMs: number): void {
-  if (own?.backoff === undefined && own?.maxAttempts === undefined) return;
+function assertWaitsFit(own: RetryOptions, timeoutMs: number): void {
+  if (own.backoff === undefined && own.maxAttempts === undefined) return;
   const { backoff = fullJitter(), maxAttempts = 3 } = own;
+  assertFunction('retry.backoff', backoff);
   let sumMs = 0;
   let previousMs = 0;
   for (let retried = 1; retried < Math.min(maxAttempts, 1_000); retried++) {
@@ -163,8 +180,8 @@ function assertWaitsFit(own: RetryOptions | undefined, timeoutMs: number): void 
     sumMs += previousMs;
   }
   if (sumMs < timeoutMs) return;
-  const path = own?.backoff === undefined ? 'retry.maxAttempts' : 'retry.backoff';
-  const value = own?.backoff === undefined ? maxAttempts : Math.round(sumMs);
+  const path = own.backoff === undefined ? 'retry.maxAttempts' : 'retry.backoff';
+  const value = own.backoff === undefined ? maxAttempts : Math.round(sumMs);
   throw new OptionsError(
     path,
     value,

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { pipeline } from './pipeline.ts';
 import { constant } from './retry/backoff.ts';
 import { retry } from './retry/retry.ts';
-import { timeout, wasCutShort } from './timeout.ts';
+import { timeout } from './timeout.ts';
 
 const hang = (): Promise<never> => new Promise<never>(() => {});
 const fixed = (delayMs: number) => ({ budget: false, backoff: constant({ delayMs }) }) as const;
@@ -204,30 +204,5 @@ describe('what the error of a timeout says', () => {
     const clock = virtualClock();
     const guarded = pipeline(retry({ maxAttempts: 1, clock }), timeout({ timeoutMs: 100, clock }));
     await expect(clock.runUntil(guarded.execute(hang))).rejects.toThrow('The attempt took longer than 100 ms');
-  });
-});
-
-describe('wasCutShort', () => {
-  it.each([
-    { leftMs: 49, cut: true },
-    { leftMs: 50, cut: false },
-    { leftMs: 100, cut: false },
-    { leftMs: 500, cut: false },
-  ])('of a limit of 100 ms with $leftMs ms left: $cut', async ({ leftMs, cut }) => {
-    const clock = virtualClock();
-    let reason: unknown;
-    const call = runWork({ timeoutMs: leftMs, clock }, () =>
-      timeout({ timeoutMs: 100, clock }).execute((context) => {
-        context.onCancel((told) => (reason = told));
-        return hang();
-      }),
-    );
-    await clock.runUntil(Promise.allSettled([call]));
-    expect(isMacadamError(reason, 'MAC_TIMEOUT')).toBe(true);
-    expect(wasCutShort(reason)).toBe(cut);
-  });
-
-  it('is false for other values', () => {
-    for (const value of [undefined, null, 'late', new Error('late')]) expect(wasCutShort(value)).toBe(false);
   });
 });

@@ -11,9 +11,9 @@ import {
   timerlessClock,
   type AttemptRecord,
   type Clock,
-  type MacadamError,
 } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
+import { publishVerdict } from './cut-short.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Policy } from './policy.ts';
 import { startPinnedCall } from './pinned-call.ts';
@@ -50,11 +50,13 @@ class TimedRun extends Expiring implements Sink, Running {
   }
 
   succeed(value: unknown): void {
+    if (this.#done) return;
     this.#end();
     this.#sink.succeed(value);
   }
 
   fail(error: unknown): void {
+    if (this.#done) return;
     this.#end();
     this.#sink.fail(error);
   }
@@ -62,10 +64,15 @@ class TimedRun extends Expiring implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#end();
-    // A timeout further out. Whether it indicates a slow dependency depends on how much of its own limit this layer granted.
-    if (isMacadamError(reason, 'MAC_TIMEOUT'))
-      this.#stage.markIfCutShort(reason, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
-    this.#inner.cancel(reason);
+    if (isMacadamError(reason, 'MAC_TIMEOUT')) this.#timeOutFromOutside(reason);
+    else this.#inner.cancel(reason);
+  }
+
+  /** A timeout further out. Whether it indicates a slow dependency depends on how much of its own limit this layer granted. */
+  #timeOutFromOutside(error: object): void {
+    this.#stage.judge(error, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
+    this.#inner.cancel(error);
+    publishVerdict(error, this.#call);
   }
 
   override expire(now: number): void {
@@ -74,6 +81,7 @@ class TimedRun extends Expiring implements Sink, Running {
     this.#call.now = now;
     const error = this.#stage.timeoutError(this.#limitMs, this.#call);
     this.#inner.cancel(error);
+    publishVerdict(error, this.#call);
     this.#sink.fail(error);
   }
 
@@ -119,10 +127,10 @@ class TimeoutStage implements Stage {
     return (this.#role === 'call' ? options?.timeoutMs : options?.attemptTimeoutMs) ?? this.#timeoutMs;
   }
 
-  /** Marks the error as cut short if `grantedMs` was less than half of the limit of this layer. */
-  markIfCutShort(error: MacadamError, grantedMs: number, call: Call): void {
-    if (grantedMs < this.#ownLimitMs(call) / 2) cutShort.add(error);
-    else cutShort.delete(error);
+  /** Judges that the timeout was cut short if `grantedMs` was less than half of the limit of this layer. */
+  judge(error: object, grantedMs: number, call: Call): void {
+    call.cutShort = grantedMs < this.#ownLimitMs(call) / 2 ? error : undefined;
+    publishVerdict(error, call);
   }
 
   timeoutError(limitMs: number, call: Call): TimeoutError {
@@ -130,25 +138,13 @@ class TimeoutStage implements Stage {
     const what = this.#role === 'call' ? 'The call' : 'The attempt';
     const message = limitMs > 0 ? `${what} took longer than ${round(limitMs)} ms` : `${what} had no time left to start`;
     const error = new TimeoutError(message, limitMs);
-    this.markIfCutShort(error, limitMs, call);
+    this.judge(error, limitMs, call);
     if (call.history !== undefined && this.#role === 'call') {
       (error as { attempts?: readonly AttemptRecord[] }).attempts = call.history;
       error.cause = call.history.at(-1)?.error;
     }
     return error;
   }
-}
-
-/** Timeouts of attempts that had less than half of their limit, because a deadline further out came first. */
-const cutShort = new WeakSet<object>();
-
-/**
- * Whether a `TimeoutError` says nothing about the dependency, because a deadline further out left the attempt less than half of its
- * own limit. A circuit breaker treats such a timeout as neutral before it calls `classify`; use this in other code that judges a
- * dependency by its errors. False for anything that is not such a timeout.
- */
-export function wasCutShort(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && cutShort.has(error);
 }
 
 interface TimeoutCounts {

@@ -1,5 +1,13 @@
 import { currentWork, isMacadamError, runWork, TimeoutError } from '@macadam/core';
-import { circuitBreaker, consecutiveFailures, pipeline, retry, timeout } from '@macadam/resilience';
+import {
+  circuitBreaker,
+  consecutiveFailures,
+  pipeline,
+  retry,
+  standardPipeline,
+  timeout,
+  type ExecuteOptions,
+} from '@macadam/resilience';
 import { virtualClock } from '@macadam/testkit';
 import { expect, test, vi } from 'vitest';
 
@@ -19,6 +27,62 @@ test.each([
   );
   for (let i = 0; i < 4; i++) {
     const call = runWork({ timeoutMs: workMs, clock }, () => guarded.execute(hang));
+    await clock.runUntil(call.catch(() => {}));
+  }
+  expect(breaker.state).toBe(state);
+});
+
+test.each<{ name: string; outerMs: number; innerMs: number; how: ExecuteOptions; passesOn: boolean; state: string }>([
+  {
+    name: 'a nested policy with longer limits, cancelled with it, does not hide a timeout',
+    outerMs: 500,
+    innerMs: 10_000,
+    how: {},
+    passesOn: true,
+    state: 'open',
+  },
+  {
+    name: 'a nested policy with shorter limits, cancelled with it, does not make an impatient caller count',
+    outerMs: 5_000,
+    innerMs: 50,
+    how: { timeoutMs: 40 },
+    passesOn: true,
+    state: 'closed',
+  },
+  {
+    name: 'a deadline of the work that ends a nested policy does not count',
+    outerMs: 5_000,
+    innerMs: 10_000,
+    how: { timeoutMs: 40 },
+    passesOn: false,
+    state: 'closed',
+  },
+])('$name', async ({ outerMs, innerMs, how, passesOn, state }) => {
+  const clock = virtualClock();
+  const breaker = circuitBreaker({ trip: [consecutiveFailures({ count: 2 })], clock });
+  const guarded = pipeline(
+    timeout({ timeoutMs: 20_000, clock }),
+    retry({ clock, maxAttempts: 1 }),
+    breaker,
+    timeout({ timeoutMs: outerMs, clock }),
+  );
+  const nested = standardPipeline({ timeoutMs: 30_000, attemptTimeoutMs: innerMs, clock });
+  for (let i = 0; i < 4; i++) {
+    const call = guarded.execute(({ signal }) => nested.execute(hang, passesOn ? { signal } : {}), how);
+    await clock.runUntil(call.catch(() => {}));
+  }
+  expect(breaker.state).toBe(state);
+});
+
+test.each([
+  { name: 'a limit that the function sets counts, however short', limits: { timeoutMs: 60 }, state: 'open' },
+  { name: 'but not the deadline of the work around both', limits: {}, state: 'closed' },
+])('without a timeout of its own: $name', async ({ limits, state }) => {
+  const clock = virtualClock();
+  const breaker = circuitBreaker({ trip: [consecutiveFailures({ count: 2 })], clock });
+  const nested = standardPipeline({ circuitBreaker: false, clock });
+  for (let i = 0; i < 4; i++) {
+    const call = runWork({ timeoutMs: 100, clock }, () => breaker.execute(() => nested.execute(hang, limits)));
     await clock.runUntil(call.catch(() => {}));
   }
   expect(breaker.state).toBe(state);

@@ -1,6 +1,10 @@
-import { TimeoutError } from '@macadam/core';
+import { runWork, TimeoutError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { circuitBreaker } from '../circuit-breaker/circuit-breaker.ts';
+import { pipeline } from '../pipeline.ts';
+import { retry } from '../retry/retry.ts';
+import { timeout } from '../timeout.ts';
 import { adaptiveConcurrency } from './adaptive-concurrency.ts';
 import { WindowedLimit } from './windowed-limit.ts';
 
@@ -44,6 +48,72 @@ describe('adaptiveConcurrency', () => {
       clock.assertNoTimers();
     },
   );
+
+  it('a call that cancels its group when it times out frees its place once, and counts once', async () => {
+    const clock = virtualClock();
+    const limiter = adaptiveConcurrency({ initial: 4, max: 4, clock });
+    const breaker = circuitBreaker({ clock });
+    const guarded = pipeline(
+      timeout({ timeoutMs: 1_000, clock }),
+      retry({ clock }),
+      breaker,
+      limiter,
+      timeout({ timeoutMs: 50, clock }),
+    );
+    for (let i = 0; i < 10; i++) {
+      const group = new AbortController();
+      const call = guarded.execute(
+        ({ signal }) => {
+          signal.addEventListener('abort', () => group.abort('one of the group is late'));
+          return new Promise<never>(() => {});
+        },
+        { signal: group.signal },
+      );
+      await expect(clock.runUntil(call)).rejects.toBe('one of the group is late');
+    }
+    expect(limiter.stats()).toMatchObject({ inFlight: 0 });
+    expect(breaker.stats()).toMatchObject({ successes: 0, failures: 0, neutral: 10 });
+  });
+
+  it.each([
+    { name: 'in a function that waits', nested: false },
+    { name: 'in a function whose own policy fails first', nested: true },
+  ])('callers with short deadlines do not lower the limit of a healthy dependency, $name', async ({ nested }) => {
+    const clock = virtualClock();
+    const isDrop = vi.fn(() => true);
+    const limiter = adaptiveConcurrency({ initial: 100, isDrop, clock });
+    const guarded = pipeline(
+      timeout({ timeoutMs: 10_000, clock }),
+      retry({ clock, maxAttempts: 1 }),
+      limiter,
+      timeout({ timeoutMs: 5_000, clock }),
+    );
+    const inner = timeout({ timeoutMs: 5_000, clock });
+    const work = (): Promise<void> => clock.sleep(45);
+    for (let wave = 0; wave < 60; wave++) {
+      const calls = Array.from({ length: 20 }, () =>
+        nested
+          ? runWork({ timeoutMs: 40, clock }, () => limiter.execute(() => inner.execute(work)))
+          : guarded.execute(work, { timeoutMs: 40 }),
+      );
+      await clock.advance(1_100);
+      await Promise.allSettled(calls);
+    }
+    expect(limiter.stats()).toEqual({ limit: 100, inFlight: 0, rejected: 0 });
+    expect(isDrop).not.toHaveBeenCalled();
+  });
+
+  it('passes on an error that cannot be read', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const settled = await adaptiveConcurrency()
+      .execute(() => Promise.reject(proxy as Error))
+      .then(
+        () => undefined,
+        (error: unknown) => error === proxy,
+      );
+    expect(settled).toBe(true);
+  });
 
   it.each([
     { options: { algorithm: 'vegas' }, path: 'adaptiveConcurrency.algorithm' },

@@ -13,6 +13,7 @@ import {
 } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { classifyCancellation } from '../circuit-breaker/classify.ts';
+import { isCutShort } from '../cut-short.ts';
 import { definePolicy } from '../define-policy.ts';
 import { ConcurrencyLimitedError } from '../errors.ts';
 import type { Outcome, Policy } from '../policy.ts';
@@ -29,7 +30,10 @@ export interface AdaptiveConcurrencyOptions {
   min?: number;
   /** Maximum limit, at least `min`. Default: 200 (Netflix), or `min` if that is more. */
   max?: number;
-  /** Which outcomes mean that the dependency is overloaded. Default: timeouts, `MAC_OVERLOADED` and errors with a `status` of 503. */
+  /**
+   * Which outcomes mean that the dependency is overloaded. Not asked about timeouts that were cut short (`wasCutShort`). Default:
+   * timeouts, `MAC_OVERLOADED` and errors with a `status` of 503.
+   */
   isDrop?: (outcome: Outcome) => boolean;
   /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
@@ -111,10 +115,10 @@ class LimitedRun implements Sink, Running {
   }
 
   #handleOutcome(outcome: Outcome): void {
+    if (this.#done) return;
     this.#done = true;
-    const { now } = this.#call;
     try {
-      this.#limiter.measure(outcome.durationMs, this.#limiter.isDrop(outcome), now);
+      this.#measure(outcome);
     } catch (error) {
       this.#limiter.leave();
       this.#sink.fail(error);
@@ -124,12 +128,19 @@ class LimitedRun implements Sink, Running {
     else this.#sink.fail(outcome.error);
   }
 
+  #measure(outcome: Outcome): void {
+    // Also before a custom `isDrop`: callers with short deadlines must not lower the limit of a healthy dependency.
+    if (!outcome.ok && isCutShort(outcome.error, this.#call)) this.#limiter.leave();
+    else this.#limiter.measure(outcome.durationMs, this.#limiter.isDrop(outcome), this.#call.now);
+  }
+
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
-    if (classifyCancellation(reason) === 'neutral') this.#limiter.leave();
-    else this.#limiter.measure(this.#durationMs, true, this.#call.now);
+    // First, because the timeouts inside judge whether a timeout was cut short.
     this.#inner.cancel(reason);
+    if (classifyCancellation(reason, this.#call) === 'neutral') this.#limiter.leave();
+    else this.#limiter.measure(this.#durationMs, true, this.#call.now);
   }
 }
 
@@ -197,7 +208,12 @@ function isOverload(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (isMacadamError(error, 'MAC_TIMEOUT') || isMacadamError(error, 'MAC_OVERLOADED')) return true;
-  return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
+  try {
+    return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
+  } catch {
+    // An error that cannot be read.
+    return false;
+  }
 }
 
 startPinnedCall(adaptiveConcurrency({ clock: timerlessClock }));

@@ -9,6 +9,7 @@ import type { Outcome } from '../policy.ts';
 import { retry } from '../retry/retry.ts';
 import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreakerOptions, StateChange } from './options.ts';
+import type { Verdict } from './state.ts';
 import { consecutiveFailures, failureRate, slowCallRate, type TripRule } from './trip-rule.ts';
 
 function made(options: CircuitBreakerOptions = {}) {
@@ -36,6 +37,20 @@ const fail = (breaker: CircuitBreaker, error: unknown): Promise<unknown> =>
 
 async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> {
   for (let i = 0; i < times; i++) await fail(breaker, new Error('down'));
+}
+
+function fault(): never {
+  throw new Error('my bug');
+}
+
+function revokedProxy(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+function throwsUnreadable(): never {
+  throw Object.create(null) as Error;
 }
 
 describe('circuitBreaker', () => {
@@ -119,6 +134,39 @@ describe('circuitBreaker', () => {
     await expect(breaker.execute(() => 'bug')).rejects.toThrow('my bug');
     for (let i = 0; i < 3; i++) expect(await breaker.execute(() => 'bad')).toBe('bad');
     expect(breaker.stats()).toMatchObject({ state: 'open', neutral: 6, failures: 3 });
+  });
+
+  it.each([undefined, true, Promise.resolve('failure')])(
+    'a classify that returns %s fails the call, and does not close the circuit',
+    async (verdict) => {
+      let answer: unknown = 'failure';
+      const { clock, breaker } = made({ classify: () => answer as Verdict });
+      await failTimes(breaker, 3);
+      await clock.advance(5_000);
+      answer = verdict;
+      await expect(breaker.execute(() => 1)).rejects.toMatchObject({
+        code: 'MAC_INVALID_OPTIONS',
+        path: 'circuitBreaker.classify()',
+      });
+      expect(breaker.stats()).toMatchObject({ state: 'halfOpen', successes: 0, neutral: 1 });
+    },
+  );
+
+  it.each([
+    { act: 'isolate', state: 'isolated', ran: 0 },
+    { act: 'reset', state: 'closed', ran: 1 },
+  ] as const)('$act() in onStateChange applies to the call that caused the change', async ({ act, state, ran }) => {
+    const { clock, breaker } = made({
+      onStateChange: ({ to }) => {
+        if (to === 'halfOpen') breaker[act]();
+      },
+    });
+    await failTimes(breaker, 3);
+    await clock.advance(5_000);
+    const fn = vi.fn();
+    await Promise.allSettled([breaker.execute(fn)]);
+    expect(fn).toHaveBeenCalledTimes(ran);
+    expect(breaker.stats()).toMatchObject({ state, rejected: 1 - ran });
   });
 
   it('isolate rejects all calls without retryAfterMs, until reset', async () => {
@@ -286,6 +334,46 @@ describe('circuitBreaker', () => {
       'isolated: isolated by hand',
       'closed: reset by hand',
     ]);
+  });
+
+  it.each<{ name: string; thrown: () => unknown }>([
+    {
+      name: 'an error whose name throws',
+      thrown: () => Object.defineProperty(new Error('down'), 'name', { get: fault }),
+    },
+    { name: 'a revoked proxy', thrown: revokedProxy },
+    { name: 'an object without a prototype', thrown: () => Object.create(null) as unknown },
+    { name: 'nothing', thrown: () => undefined },
+  ])('$name that is thrown counts as a failure, and the call ends with it', async ({ thrown }) => {
+    const { breaker } = made();
+    const error = thrown();
+    for (let i = 0; i < 3; i++) {
+      const call = breaker.execute(() => Promise.reject(error as Error));
+      expect(
+        await call.then(
+          () => false,
+          (caught: unknown) => caught === error,
+        ),
+      ).toBe(true);
+    }
+    expect(breaker.stats()).toMatchObject({ state: 'open', failures: 3 });
+  });
+
+  it.each<{ name: string; options: CircuitBreakerOptions }>([
+    { name: 'onStateChange', options: { onStateChange: throwsUnreadable } },
+    { name: 'random', options: { random: throwsUnreadable } },
+    {
+      name: 'describe() of a rule',
+      options: {
+        trip: [{ describe: throwsUnreadable, start: () => ({ record: (failed) => failed, reset: () => {} }) }],
+      },
+    },
+  ])('$name may throw anything, and the call ends', async ({ options }) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { breaker } = made({ trip: [consecutiveFailures({ count: 1 })], ...options });
+    const down = new Error('down');
+    expect(await fail(breaker, down)).toBe(down);
+    expect(warned).toHaveBeenCalledExactlyOnceWith('A callback threw a value that cannot be read');
   });
 
   it('warns only of values that a listener throws, also if they are not errors', async () => {

@@ -1,11 +1,12 @@
-import { timerlessClock } from '@macadam/core';
+import { OptionsError, timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
+import { isCutShort } from '../cut-short.ts';
 import { definePolicy, type Layer } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
 import { startPinnedCall } from '../pinned-call.ts';
-import { wasCutShort } from '../timeout.ts';
+import { emitWarning } from '../warning.ts';
 import { classifyCancellation, classifyError, describeFailure } from './classify.ts';
 import { Circuit } from './circuit.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions, type CircuitBreakerSettings } from './options.ts';
@@ -58,6 +59,7 @@ class GuardedRun implements Sink, Running {
   }
 
   succeed(value: unknown): void {
+    if (this.#done) return;
     this.#done = true;
     const { classify } = this.#circuit.settings;
     if (classify === undefined) {
@@ -69,11 +71,13 @@ class GuardedRun implements Sink, Running {
   }
 
   fail(error: unknown): void {
+    if (this.#done) return;
     this.#done = true;
     const { classify } = this.#circuit.settings;
     // Also before a custom `classify`: otherwise callers with short deadlines could open the circuit of a healthy dependency.
-    if (classify === undefined || wasCutShort(error)) {
-      this.#record(wasCutShort(error) ? 'neutral' : classifyError(error), error);
+    const cutShort = isCutShort(error, this.#call);
+    if (classify === undefined || cutShort) {
+      this.#record(cutShort ? 'neutral' : classifyError(error), error);
       this.#sink.fail(error);
     } else if (this.#classified({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs })) {
       this.#sink.fail(error);
@@ -83,20 +87,21 @@ class GuardedRun implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
-    // First, because the timeouts inside mark a timeout as cut short, which decides the verdict.
+    // First, because the timeouts inside judge whether a timeout was cut short, which decides the verdict.
     this.#inner.cancel(reason);
-    this.#record(classifyCancellation(reason), reason);
+    this.#record(classifyCancellation(reason, this.#call), reason);
   }
 
   get #durationMs(): number {
     return this.#call.now - this.#startedAt;
   }
 
-  /** Records the verdict of the user's `classify`. If it throws, the call fails with that error, and counts as neutral. */
+  /** Records the verdict of the user's `classify`. If it throws or returns none, the call fails with that error, and is neutral. */
   #classified(outcome: Outcome): boolean {
     let verdict: Verdict;
     try {
       verdict = (this.#circuit.settings.classify as (outcome: Outcome) => Verdict)(outcome);
+      assertVerdict(verdict);
     } catch (error) {
       this.#record('neutral');
       this.#sink.fail(error);
@@ -112,10 +117,21 @@ class GuardedRun implements Sink, Running {
     if (circuit.generation !== this.#generation) return;
     if (verdict === 'failure') circuit.lastFailure = describeFailure(error);
     // For a success in a closed circuit the time does not matter, unless a rule needs it: saves reading the clock.
-    if (verdict === 'success' && this.#lease === undefined && !circuit.settings.timesSuccesses) {
-      circuit.record(verdict, 0, undefined, this.#call.lastReading);
-    } else circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
+    try {
+      if (verdict === 'success' && this.#lease === undefined && !circuit.settings.timesSuccesses) {
+        circuit.record(verdict, 0, undefined, this.#call.lastReading);
+      } else circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
+    } catch (thrown) {
+      // The `describe()` of a custom rule, or a custom `random`: it must not prevent the call from ending.
+      emitWarning(thrown);
+    }
   }
+}
+
+/** Any other value, such as a promise, would neither open the circuit nor keep it open. */
+function assertVerdict(verdict: unknown): void {
+  if (verdict === 'success' || verdict === 'failure' || verdict === 'neutral') return;
+  throw new OptionsError('circuitBreaker.classify()', verdict, '"success", "failure" or "neutral"');
 }
 
 class CircuitBreakerStage implements Stage {

@@ -1,4 +1,5 @@
 import { CircuitOpenError } from '../errors.ts';
+import { emitWarning } from '../warning.ts';
 import { createNumbers } from './counting-rule.ts';
 import type { CircuitBreakerSettings } from './options.ts';
 import { admit, halfOpened, initialState, opened, afterProbe, type Lease, type State, type Verdict } from './state.ts';
@@ -36,15 +37,16 @@ export class Circuit {
       this.#meters = trip.map((rule, i) => (counting[i] ? undefined : guardedMeter(rule.start())));
   }
 
-  /** Admits a probe (returns its lease) or rejects the call. Not called while closed. */
-  admit(now: number): Lease | CircuitOpenError {
+  /** Admits a call, returning its lease if it is a probe, or rejects it. */
+  admit(now: number): Lease | CircuitOpenError | undefined {
     const { settings } = this;
     const admission = admit(this.state, now, settings);
     this.#transitionTo(admission.next, 'the open time is over');
-    if (admission.admitted && admission.lease !== undefined) return admission.lease;
+    // `onStateChange` may have isolated or reset the circuit.
+    if (this.state !== admission.next) return this.admit(now);
+    if (admission.admitted) return admission.lease;
     this.rejected++;
-    const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
-    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, {
+    return new CircuitOpenError(this.name, this.state.kind, admission.retryAfterMs, {
       reason: this.#reason,
       lastFailure: this.lastFailure,
       captureStack: settings.captureStack,
@@ -150,8 +152,4 @@ function guardedMeter(meter: TripMeter): TripMeter {
       }
     },
   };
-}
-
-function emitWarning(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -1,5 +1,5 @@
 import { isMacadamError, timeoutOf } from '@macadam/core';
-import { wasCutShort } from '../timeout.ts';
+import type { Call } from '../call.ts';
 import type { Verdict } from './state.ts';
 
 /** Rejections by this process and mistakes of the caller: they say nothing about the dependency. */
@@ -20,14 +20,18 @@ export function classifyError(error: unknown): Verdict {
   return isAbort(error) ? 'neutral' : 'failure';
 }
 
-/** Whether the caller aborted, and not because of a timeout. */
+/** Whether the caller aborted, and not because of a timeout. False for an error that cannot be read. */
 export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError' && timeoutOf(error) === undefined;
+  try {
+    return error instanceof Error && error.name === 'AbortError' && timeoutOf(error) === undefined;
+  } catch {
+    return false;
+  }
 }
 
-/** The verdict on a call that was cancelled from outside: a timeout counts against the dependency, an abort does not. */
-export function classifyCancellation(reason: unknown): Verdict {
-  return isMacadamError(reason, 'MAC_TIMEOUT') && !wasCutShort(reason) ? 'failure' : 'neutral';
+/** The verdict on a call that was cancelled from outside: a timeout counts against the dependency, unless cut short; an abort does not. */
+export function classifyCancellation(reason: unknown, call: Call): Verdict {
+  return isMacadamError(reason, 'MAC_TIMEOUT') && call.cutShort !== reason ? 'failure' : 'neutral';
 }
 
 /** Long enough for the request line and its outcome. */

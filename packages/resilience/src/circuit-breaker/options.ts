@@ -56,8 +56,9 @@ export interface CircuitBreakerOptions {
    */
   probeLeaseMs?: number;
   /**
-   * Judges an outcome as `success`, `failure` or `neutral` (ignored). Default: a value is a success and an error a failure, except
-   * that a call that was cancelled, refused on this side (breaker, bulkhead, limit) or made with wrong options is neutral.
+   * Judges an outcome as `success`, `failure` or `neutral` (ignored). If it throws or returns anything else, the call fails with that
+   * error (`MAC_INVALID_OPTIONS` for a wrong value). Default: a value is a success and an error a failure, except that a call that was
+   * cancelled, refused on this side (breaker, bulkhead, limit) or made with wrong options is neutral.
    */
   classify?: (outcome: Outcome) => Verdict;
   /** Called after each change of state. An error it throws is emitted as a process warning. Default: none. */

@@ -5,7 +5,9 @@ import { circuitBreaker } from '../circuit-breaker/circuit-breaker.ts';
 import { pipeline } from '../pipeline.ts';
 import type { Outcome } from '../policy.ts';
 import { concurrentRetryBudget } from '../retry/concurrent-retry-budget.ts';
-import { retryBudget } from '../retry/retry-budget.ts';
+import { constant } from '../retry/backoff.ts';
+import { retryBudget, unlimitedRetries, type RetryBudget } from '../retry/retry-budget.ts';
+import { retry } from '../retry/retry.ts';
 import { timeout } from '../timeout.ts';
 import { hedge } from './hedge.ts';
 
@@ -305,6 +307,93 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
+  it('sends nothing after isFatal has aborted the call', async () => {
+    const clock = virtualClock();
+    const controller = new AbortController();
+    const budget = concurrentRetryBudget({ minConcurrent: 3 });
+    const isFatal = (): boolean => {
+      controller.abort('left');
+      return false;
+    };
+    const policy = hedge({
+      delayMs: 50,
+      maxHedges: 2,
+      maxExtraLoad: 1,
+      budget,
+      clock,
+      isFatal,
+    });
+    // Earns the load that a further hedge would be.
+    for (let i = 0; i < 5; i++) await policy.execute(() => 'ok', idempotent);
+    const task = tries(clock, [60, -5, 500]);
+    const call = policy.execute(task.fn, { ...idempotent, signal: controller.signal });
+    await expect(clock.runUntil(call)).rejects.toBe('left');
+    expect(task.startedAt).toEqual([0, 50]);
+    expect(budget.stats()).toMatchObject({ calls: 0, retries: 0, granted: 1 });
+    clock.assertNoTimers();
+  });
+
+  it('does not own retries: inside a hedge, a retry retries', async () => {
+    const clock = virtualClock();
+    let calls = 0;
+    const inner = retry({ backoff: constant({ delayMs: 1 }), clock });
+    const call = hedge({ delayMs: 50, clock }).execute(
+      () => inner.execute(() => (++calls < 3 ? Promise.reject(new Error('down')) : 'ok')),
+      idempotent,
+    );
+    expect(await clock.runUntil(call)).toBe('ok');
+  });
+
+  it('is granted the share of its calls that its budget allows, with a retry around it or none', async () => {
+    const clock = virtualClock();
+    const budgetOf = (): RetryBudget => retryBudget({ ratio: 0.2, minPerSecond: 0, clock });
+    const [around, alone] = [budgetOf(), budgetOf()];
+    const options = { delayMs: 50, maxExtraLoad: 1, clock };
+    const retried = pipeline(retry({ budget: around, clock }), hedge({ ...options, budget: around }));
+    const hedged = hedge({ ...options, budget: alone });
+    for (const policy of [retried, hedged]) {
+      for (let i = 0; i < 20; i++) {
+        await clock.runUntil(policy.execute(tries(clock, [60, 500]).fn, idempotent));
+      }
+    }
+    expect(around.stats()).toMatchObject({ granted: 4 });
+    expect(alone.stats()).toMatchObject({ granted: 4 });
+  });
+
+  it('tells a budget that no retry tells about its calls', async () => {
+    const clock = virtualClock();
+    const log: string[] = [];
+    const budget: RetryBudget = {
+      ...unlimitedRetries,
+      callStarted: (now) => void log.push(`call at ${now}`),
+      callEnded: () => void log.push('end'),
+      callSucceeded: (retries) => void log.push(`success ${retries}`),
+      attemptFailed: () => void log.push('failure'),
+      retryEnded: () => void log.push('retry ended'),
+    };
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, budget, clock });
+    await clock.runUntil(policy.execute(tries(clock, [10]).fn, idempotent));
+    await clock.runUntil(policy.execute(tries(clock, [-10, 5]).fn, idempotent));
+    await clock.runUntil(Promise.allSettled([policy.execute(tries(clock, [-10, -5]).fn, idempotent)]));
+    expect(log.join(', ')).toBe(
+      'call at 0, end, success 0, call at 10, failure, retry ended, end, success 1, ' +
+        'call at 25, failure, retry ended, failure, end',
+    );
+  });
+
+  it('a budget that throws becomes a warning, and the other calls keep their hedges', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const clock = virtualClock();
+    const tryRetry = vi.fn<RetryBudget['tryRetry']>().mockReturnValue(true);
+    tryRetry.mockImplementationOnce(() => {
+      throw new Error('my bug');
+    });
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, budget: { ...unlimitedRetries, tryRetry }, clock });
+    const calls = [1, 2].map(() => policy.execute(tries(clock, [500, 5]).fn, idempotent));
+    expect(await clock.runUntil(Promise.all(calls))).toEqual(['try 1', 'try 2']);
+    expect(warned).toHaveBeenCalledTimes(1);
+  });
+
   it('sends three concurrent attempts with maxHedges 2', async () => {
     const clock = virtualClock();
     const policy = hedge({ delayMs: 50, maxHedges: 2, maxExtraLoad: 1, clock });
@@ -344,6 +433,7 @@ describe('hedge', () => {
     { options: { isFatal: true }, path: 'hedge.isFatal' },
     { options: { budget: null }, path: 'hedge.budget' },
     { options: { budget: 0.2 }, path: 'hedge.budget' },
+    { options: { budget: { tryRetry: () => true } }, path: 'hedge.budget' },
   ])('rejects $options', ({ options, path }) => {
     expect(() => hedge(options as never)).toThrow(expect.objectContaining({ path }));
   });

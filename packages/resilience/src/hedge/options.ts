@@ -12,6 +12,7 @@ import {
   type Clock,
 } from '@macadam/core';
 import type { Outcome } from '../policy.ts';
+import { guardedBudget, type GuardedBudget } from '../retry/guarded-budget.ts';
 import { unlimitedRetries, type RetryBudget } from '../retry/retry-budget.ts';
 
 /** Options of {@link hedge}. */
@@ -25,7 +26,10 @@ export interface HedgeOptions {
   maxHedges?: number;
   /** Maximum share of calls that are hedged, over 10 s; above 0, at most 1. Default: 0.05. */
   maxExtraLoad?: number;
-  /** The retry budget of the same dependency, which must allow each hedge as well. Default: none. */
+  /**
+   * The retry budget of the same dependency, which must allow each hedge as well. A call counts in it once, also with a retry around
+   * the hedge that has the same budget. Default: none.
+   */
   budget?: RetryBudget;
   /** Which failures end the call, because another attempt would fail as well. Default: errors of Macadam that are not `retryable`. */
   isFatal?: (outcome: Outcome) => boolean;
@@ -45,7 +49,7 @@ export interface HedgeSettings {
   readonly percentile: number;
   readonly maxHedges: number;
   readonly maxExtraLoad: number;
-  readonly budget: RetryBudget;
+  readonly budget: GuardedBudget;
   readonly isFatal: (outcome: Outcome) => boolean;
   readonly isUnsent: (outcome: Outcome) => boolean;
   readonly clock: Clock;
@@ -70,12 +74,18 @@ export function hedgeSettings(options: HedgeOptions): HedgeSettings {
   assertFunction('hedge.isFatal', isFatal);
   assertFunction('hedge.isUnsent', isUnsent);
   assertClock('hedge.clock', clock);
-  if (typeof (budget as RetryBudget | null)?.tryRetry !== 'function') {
-    throw new OptionsError('hedge.budget', budget, 'a retryBudget()');
-  }
   const fixed = typeof delayMs === 'number' ? delayMs : undefined;
   const percentile = typeof delayMs === 'number' ? 0 : percentileOf(delayMs);
-  return { delayMs: fixed, percentile, maxHedges, maxExtraLoad, budget, isFatal, isUnsent, clock };
+  return {
+    delayMs: fixed,
+    percentile,
+    maxHedges,
+    maxExtraLoad,
+    budget: guardedBudget('hedge.budget', budget, 'a retryBudget()'),
+    isFatal,
+    isUnsent,
+    clock,
+  };
 }
 
 function percentileOf(text: string): number {

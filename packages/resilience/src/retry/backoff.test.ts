@@ -99,6 +99,12 @@ describe('properties', () => {
     );
   });
 
+  it.each([exponential, fullJitter])('a base of 0 stays 0, however far the growth goes: %o', (backoff) => {
+    for (const n of [1, 2, 1_100]) {
+      expect(backoff({ baseMs: 0, factor: 10 })({ retry: n, previousMs: 0, random: () => 0.5 })).toBe(0);
+    }
+  });
+
   it('a decorrelated wait lies between the base and three times the wait before, within the cap', () => {
     fc.assert(
       fc.property(growth, fc.nat({ max: 100_000 }), draw, ({ baseMs, extraMs }, previousMs, random) => {

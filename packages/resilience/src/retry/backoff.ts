@@ -119,7 +119,9 @@ export function decorrelatedJitter(options: GrowingOptions = {}): Backoff {
 }
 
 function ceiling({ retry, minBaseMs = 0 }: BackoffInput, baseMs: number, factor: number, maxMs: number): number {
-  return Math.min(Math.max(baseMs, minBaseMs) * factor ** (retry - 1), Math.max(maxMs, minBaseMs));
+  // Finite, because 0 times Infinity is not a number.
+  const growth = Math.min(factor ** (retry - 1), Number.MAX_VALUE);
+  return Math.min(Math.max(baseMs, minBaseMs) * growth, Math.max(maxMs, minBaseMs));
 }
 
 function growing(path: string, options: GrowingOptions, names: readonly string[] = []): Required<GrowingOptions> {

@@ -6,7 +6,6 @@ import {
   assertKnownOptions,
   assertObject,
   isMacadamError,
-  OptionsError,
   systemClock,
   systemRandom,
   type Clock,
@@ -16,6 +15,7 @@ import { isAbort } from '../circuit-breaker/classify.ts';
 import type { GaveUpReason } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { fullJitter, type Backoff } from './backoff.ts';
+import { guardedBudget, type GuardedBudget } from './guarded-budget.ts';
 import { retryBudget, unlimitedRetries, type RetryBudget } from './retry-budget.ts';
 
 /** Options of {@link retry}. */
@@ -53,7 +53,7 @@ export interface RetryOptions {
   random?: Random;
 }
 
-export type RetrySettings = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: RetryBudget };
+export type RetrySettings = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: GuardedBudget };
 
 /** What a retry has done. */
 export interface RetryCounts {
@@ -94,7 +94,7 @@ export function retrySettings(options: RetryOptions): RetrySettings {
     transparentIf: options.transparentIf ?? never,
     isThrottled: options.isThrottled ?? isThrottled,
     retryAfterMs: options.retryAfterMs ?? retryAfterOf,
-    budget: budget === false ? unlimitedRetries : budget,
+    budget: guardedBudget('retry.budget', budget === false ? unlimitedRetries : budget, 'a retryBudget() or false'),
     clock,
     random,
   };
@@ -106,9 +106,6 @@ export function retrySettings(options: RetryOptions): RetrySettings {
   assertFunction('retry.transparentIf', settings.transparentIf);
   assertFunction('retry.isThrottled', settings.isThrottled);
   assertFunction('retry.retryAfterMs', settings.retryAfterMs);
-  if (typeof (settings.budget as RetryBudget | null)?.tryRetry !== 'function') {
-    throw new OptionsError('retry.budget', budget, 'a retryBudget() or false');
-  }
   return settings;
 }
 
@@ -127,9 +124,14 @@ function isThrottled(outcome: Outcome): boolean {
   return !outcome.ok && (isMacadamError(outcome.error, 'MAC_RATE_LIMITED') || retryAfterOf(outcome) !== undefined);
 }
 
-/** Returns the `retryAfterMs` of the error, if it has a valid one. */
+/** Returns the `retryAfterMs` of the error, if it has a valid one that can be read. */
 export function retryAfterOf(outcome: Outcome): number | undefined {
   if (outcome.ok || typeof outcome.error !== 'object' || outcome.error === null) return undefined;
-  const { retryAfterMs } = outcome.error as { retryAfterMs?: unknown };
+  let retryAfterMs: unknown;
+  try {
+    ({ retryAfterMs } = outcome.error as { retryAfterMs?: unknown });
+  } catch {
+    return undefined;
+  }
   return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined;
 }

@@ -13,7 +13,8 @@ import type { PolicyStats } from '../policy.ts';
  * Limits the retries and hedges of a dependency. Use one budget per dependency, shared by everything that repeats calls to it:
  * a fixed number of retries per call multiplies the load exactly when the dependency can bear it least.
  *
- * The methods are called by `retry()` and `hedge()`; implement them to write a budget of your own.
+ * The methods are called by `retry()` and `hedge()`; implement them to write a budget of your own. What they throw becomes a process
+ * warning, and a `tryRetry` that throws allows nothing.
  */
 export interface RetryBudget {
   /** Called when a call begins. `now` is the monotonic time in milliseconds. */

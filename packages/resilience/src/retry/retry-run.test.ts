@@ -1,6 +1,6 @@
 import { runWork, systemClock, type Clock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { constant } from './backoff.ts';
 import type { RetryOptions } from './options.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -117,6 +117,36 @@ describe('the calls that a retry makes on its budget', () => {
   });
 });
 
+it('a value nobody wants, left to a retry further out, is no success for the budget', async () => {
+  const { log, budget } = told();
+  const clock = virtualClock();
+  const inner = retry({ clock, budget, retryIf: () => true });
+  await retry({ clock, budget: false }).execute(() => inner.execute(() => 'bad'));
+  expect(log).toEqual(['call at 0', 'failure', 'end']);
+});
+
+describe('a budget that throws', () => {
+  it.each([
+    { method: 'callStarted', answers: ['ok'], settled: { value: 'ok' } },
+    { method: 'callSucceeded', answers: ['ok'], settled: { value: 'ok' } },
+    { method: 'callSucceeded', answers: [down, 'ok'], settled: { value: 'ok' } },
+    { method: 'callEnded', answers: ['ok'], settled: { value: 'ok' } },
+    { method: 'callEnded', answers: [down, 'ok'], settled: { value: 'ok' } },
+    { method: 'attemptFailed', answers: [down, 'ok'], settled: { value: 'ok' } },
+    { method: 'retryEnded', answers: [down, 'ok'], settled: { value: 'ok' } },
+    { method: 'tryRetry', answers: [down, 'ok'], settled: { reason: { reason: 'budget', cause: down } } },
+  ] as const)('in $method becomes a warning, and the call ends', async ({ method, answers, settled }) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const bug = new Error('my bug');
+    const fault = (): never => {
+      throw bug;
+    };
+    const { settled: actual } = await play(answers, { budget: { ...told().budget, [method]: fault } });
+    expect(actual).toMatchObject(settled);
+    expect(warned).toHaveBeenCalledExactlyOnceWith(bug);
+  });
+});
+
 it('records the times of attempts relative to the start of the call', async () => {
   const { settled } = await play([down, busy, down]);
   expect(settled).toMatchObject({
@@ -174,6 +204,29 @@ describe('a caller that aborts', () => {
     });
     await expect(policy.execute(() => Promise.reject(down), { signal: controller.signal })).rejects.toBe('left');
     expect(log).toEqual(['call at 0', 'end']);
+  });
+
+  it.each([
+    { name: 'retryIf', log: ['call at 0', 'end'] },
+    { name: 'retryAfterMs', log: ['call at 0', 'failure', 'end'] },
+    { name: 'isThrottled', log: ['call at 0', 'failure', 'end'] },
+    { name: 'backoff', log: ['call at 0', 'failure', 'end'] },
+    { name: 'transparentIf', log: ['call at 0', 'end'] },
+  ])('from within $name is granted no retry, and nothing is started', async ({ name, log: expected }) => {
+    const clock = virtualClock();
+    const controller = new AbortController();
+    const { log, budget } = told();
+    const callback = (): unknown => {
+      controller.abort('left');
+      return name === 'backoff' || name === 'retryAfterMs' ? 10 : true;
+    };
+    const fn = vi.fn(() => Promise.reject(down));
+    const call = retry({ clock, budget, [name]: callback }).execute(fn, { signal: controller.signal });
+    await expect(clock.runUntil(call)).rejects.toBe('left');
+    await clock.advance(10_000);
+    expect(log).toEqual(expected);
+    expect(fn).toHaveBeenCalledTimes(1);
+    clock.assertNoTimers();
   });
 
   it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(

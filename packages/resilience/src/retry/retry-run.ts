@@ -1,16 +1,19 @@
 import type { AttemptRecord, Timer } from '@macadam/core';
-import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
+import { notRunning, type Call, type Running, type Sink } from '../call.ts';
 import { AttemptsExhaustedError } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { decide, type Decision } from './decision.ts';
-import type { RetryCounts, RetrySettings } from './options.ts';
+import type { RetryStage } from './retry-stage.ts';
 import { runAttempts } from './run-attempts.ts';
 
-/** What to do after an outcome: wait and retry, give up, accept the outcome, or fail with the error of a callback. */
-type NextStep = Decision | { readonly next: 'accept' } | { readonly next: 'fail'; readonly error: unknown };
+/**
+ * What to do after an outcome: wait and retry, give up, accept the outcome, leave a failure to a retry further out (or to nobody, if a
+ * callback has cancelled the call), or fail with the error of a callback.
+ */
+type NextStep = Decision | { readonly next: 'accept' | 'leave' } | { readonly next: 'fail'; readonly error: unknown };
 
 /** One call under a retry. The first attempt costs only this object; the asynchronous loop starts with the first failure. */
-class RetryRun implements Sink, Running {
+export class RetryRun implements Sink, Running {
   readonly #stage: RetryStage;
   readonly #call: Call;
   readonly #sink: Sink;
@@ -41,7 +44,9 @@ class RetryRun implements Sink, Running {
   }
 
   begin(): void {
-    this.#stage.settings.budget.callStarted(this.#call.now);
+    const { budget } = this.#stage.settings;
+    this.#call.countedIn = budget.budget;
+    budget.callStarted(this.#call.now);
     const running = this.#stage.inner.start(this.#call, 1, this);
     if (this.#endings === 0 && !this.#done) this.#inner = running;
   }
@@ -88,13 +93,17 @@ class RetryRun implements Sink, Running {
     const { settings, counts, inner } = this.#stage;
     const call = this.#call;
     if (this.#transparent || outcome.ok || this.#done || call.now >= call.deadlineAt) return false;
+    let transparent: boolean;
     try {
-      if (!settings.transparentIf(outcome)) return false;
+      transparent = settings.transparentIf(outcome);
     } catch (error) {
       this.#finish(outcome, { next: 'fail', error });
       this.#wake?.(undefined);
       return true;
     }
+    // The callback may have cancelled the call: then there is nothing left to do.
+    if (this.#done) return true;
+    if (!transparent) return false;
     this.#transparent = true;
     counts.transparent++;
     const endings = this.#endings;
@@ -174,9 +183,10 @@ class RetryRun implements Sink, Running {
     const { now, deadlineAt } = this.#call;
     try {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
+      if (this.#done) return { next: 'leave' };
       settings.budget.attemptFailed();
       this.#call.recordFailure(outcome, this.#attemptStartedAt, this.#waitedMs);
-      if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
+      if (this.#call.retriesOwnedUpstream) return { next: 'leave' };
       const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
       const decision = decide(settings, outcome, {
         attempt: this.#attempt,
@@ -185,6 +195,8 @@ class RetryRun implements Sink, Running {
         pendingRetryAfterMs: Math.max(0, this.#retryAfterUntil - now),
         movesOn,
       });
+      // Before asking the budget, since nobody would end the retry that it grants.
+      if (this.#done) return { next: 'leave' };
       if (movesOn) this.#retryAfterUntil = now + (decision.retryAfterMs ?? 0);
       if (decision.next === 'giveUp') return decision;
       this.#throttled = decision.throttled;
@@ -204,7 +216,7 @@ class RetryRun implements Sink, Running {
     else if (outcome.ok) {
       if (decision.next === 'accept') settings.budget.callSucceeded(this.#attempt - 1, this.#throttled);
       this.#sink.succeed(outcome.value);
-    } else if (decision.next === 'accept') this.#sink.fail(outcome.error);
+    } else if (decision.next !== 'giveUp') this.#sink.fail(outcome.error);
     else {
       const { reason, retryAfterMs } = decision;
       const history = this.#call.history as AttemptRecord[];
@@ -224,27 +236,5 @@ class RetryRun implements Sink, Running {
     this.#done = true;
     this.#releaseGrant();
     this.#stage.settings.budget.callEnded();
-  }
-}
-
-export class RetryStage implements Stage {
-  readonly settings: RetrySettings;
-  readonly counts: RetryCounts;
-  readonly inner: Stage;
-  /** Whether `retryIf` may reject values. By default it does not, and successes take a shorter path. */
-  readonly classifiesValues: boolean;
-
-  constructor(settings: RetrySettings, counts: RetryCounts, inner: Stage, classifiesValues: boolean) {
-    this.settings = settings;
-    this.counts = counts;
-    this.inner = inner;
-    this.classifiesValues = classifiesValues;
-  }
-
-  start(call: Call, _attempt: number, sink: Sink): Running {
-    this.counts.calls++;
-    const run = new RetryRun(this, call, sink);
-    run.begin();
-    return run;
   }
 }

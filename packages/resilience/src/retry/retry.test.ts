@@ -4,6 +4,7 @@ import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { AttemptsExhaustedError, CircuitOpenError } from '../errors.ts';
 import { pipeline } from '../pipeline.ts';
+import { singleFlight } from '../single-flight.ts';
 import { timeout } from '../timeout.ts';
 import { constant } from './backoff.ts';
 import type { RetryOptions } from './options.ts';
@@ -188,6 +189,7 @@ describe('retry', () => {
     { options: { maxAttempts: 1.5 }, path: 'retry.maxAttempts' },
     { options: { backoff: 100 }, path: 'retry.backoff' },
     { options: { budget: 0.2 }, path: 'retry.budget' },
+    { options: { budget: { tryRetry: () => true } }, path: 'retry.budget' },
     { options: { budget: null }, path: 'retry.budget' },
     { options: { throttledBaseMs: -1 }, path: 'retry.throttledBaseMs' },
     { options: { maxRetryAfterMs: Number.NaN }, path: 'retry.maxRetryAfterMs' },
@@ -350,6 +352,37 @@ describe('retries owned upstream', () => {
     const task = failing(clock, [new Error('1'), new Error('2')]);
     const call = retry({ clock, maxAttempts: 1 }).execute(() => retry({ ...without, clock }).execute(task.fn));
     expect(await outcomeOf(clock, call)).toMatchObject({ value: 'ok' });
+  });
+
+  it('what a retried call leaves running retries for itself once that call has settled', async () => {
+    const clock = virtualClock();
+    const consumer = retry({ ...without, clock });
+    const tasks = [1, 2].map(() => failing(clock, [new Error('1'), new Error('2')]));
+    const results: Promise<string>[] = [];
+    const consume = async (): Promise<void> => {
+      for (const { fn } of tasks) {
+        await clock.sleep(1_000);
+        results.push(consumer.execute(fn));
+      }
+    };
+    const subscribe = (): string => {
+      void consume();
+      return 'subscribed';
+    };
+    expect(await retry({ ...without, clock }).execute(subscribe)).toBe('subscribed');
+    await clock.advance(3_000);
+    expect(await Promise.all(results)).toEqual(['ok', 'ok']);
+  });
+
+  it('a run that several callers share retries for itself, although a retried caller has started it', async () => {
+    const clock = virtualClock();
+    const flights = singleFlight();
+    const inner = retry({ ...without, clock });
+    const task = failing(clock, [new Error('1')]);
+    const load = (): Promise<string> => flights.run('key', () => inner.execute(task.fn));
+    const calls = [retry({ ...without, clock }).execute(load), load()];
+    expect(await clock.runUntil(Promise.all(calls))).toEqual(['ok', 'ok']);
+    expect(task.startedAt).toEqual([0, 100]);
   });
 
   it('concurrent calls do not mark each other', async () => {

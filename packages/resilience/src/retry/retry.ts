@@ -3,7 +3,7 @@ import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
 import { startPinnedCall } from '../pinned-call.ts';
 import { retrySettings, type RetryCounts, type RetryOptions, type RetrySettings } from './options.ts';
-import { RetryStage } from './retry-run.ts';
+import { RetryStage } from './retry-stage.ts';
 
 /**
  * Retries failed attempts: after a wait with full jitter, never earlier than the dependency asks for (`retryAfterMs`), never beyond
@@ -41,6 +41,7 @@ export function retry(options: RetryOptions = {}): Policy {
       clock: settings.clock,
       defers: true,
       repeats: settings.maxAttempts > 1,
+      ownsRetries: settings.maxAttempts > 1,
       around: (inner) => new RetryStage(settings, counts, inner, classifiesValues),
     },
     {
