@@ -1,10 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { runAtRoot, runDetached } from '@macadam/core';
-import type { Policy } from '@macadam/resilience';
 import type { LoadedMany, LoaderOfMany, LoadManyContext, StaleValue } from './cache.ts';
 import { CacheValueError } from './errors.ts';
 import type { FlightContext } from './flight-context.ts';
 import type { PendingBatch } from './flight.ts';
+import type { LoadSlots } from './load-slots.ts';
 
 /**
  * One call of a bulk loader that serves the loads of many keys. Each key keeps its own flight, with its own fencing,
@@ -12,7 +12,7 @@ import type { PendingBatch } from './flight.ts';
  */
 export class Batch<T> implements LoadManyContext<T>, PendingBatch {
   readonly #loader: LoaderOfMany<T>;
-  readonly #slots: Policy;
+  readonly #slots: LoadSlots | undefined;
   /** The async context of the call that created the batch. */
   readonly #asyncScope = new AsyncResource('MacadamBatch');
   /** Keys of which it is not decided whether they need a load, plus 1 while the caller is still adding keys. */
@@ -25,7 +25,8 @@ export class Batch<T> implements LoadManyContext<T>, PendingBatch {
     this.#reject = reject;
   });
 
-  constructor(loader: LoaderOfMany<T>, slots: Policy) {
+  /** @param slots undefined for a load that has a slot already: waiting for another could be waiting for itself */
+  constructor(loader: LoaderOfMany<T>, slots: LoadSlots | undefined) {
     this.#loader = loader;
     this.#slots = slots;
   }
@@ -47,19 +48,26 @@ export class Batch<T> implements LoadManyContext<T>, PendingBatch {
 
   #callLoader(): void {
     if (this.#contexts.size === 0) return;
+    if (this.#slots === undefined) void this.#loadInSlot();
+    else this.#slots.run(() => this.#loadInSlot(), this.#reject);
+  }
+
+  /** Settles at the timeout, so that a loader that ignores its signal frees its slot too. */
+  #loadInSlot(): Promise<unknown> {
+    // Loads may have timed out while the batch waited for its slot.
+    for (const [key, { hasEnded }] of this.#contexts) if (hasEnded) this.#contexts.delete(key);
     const keys = [...this.#contexts.keys()];
     const [first] = this.#contexts.values();
-    const ended = (first as FlightContext<T>).ended;
+    if (first === undefined) {
+      this.#resolve(new Map());
+      return this.#values;
+    }
     const call = async (): Promise<ReadonlyMap<string, T>> => valuesByKey(await this.#loader(keys, this));
     const isBackground = [...this.#contexts.values()].every((context) => context.isBackground);
-    const loadInSlot = (): Promise<unknown> => {
-      // See `Flight.runLoader`.
-      const values = isBackground ? runAtRoot(call) : this.#asyncScope.runInAsyncScope(() => runDetached(call));
-      this.#resolve(values);
-      // Settles at the timeout, so that a loader that ignores its signal frees its slot too.
-      return Promise.race([values, ended]);
-    };
-    this.#slots.execute(loadInSlot).catch(this.#reject);
+    // See `Flight.runLoader`.
+    const values = isBackground ? runAtRoot(call) : this.#asyncScope.runInAsyncScope(() => runDetached(call));
+    this.#resolve(values);
+    return Promise.race([values.catch(() => {}), first.ended]);
   }
 
   get signal(): AbortSignal {

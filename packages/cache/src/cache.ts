@@ -28,7 +28,8 @@ export interface LoadContext<T> {
   setValidator(validator: string): void;
   /**
    * Returns the stale value as the result, for a source that says that nothing has changed: `return notModified()`. The
-   * value is fresh again for its full lifetime and keeps its validator and tags unless new ones were set.
+   * value is fresh again for its full lifetime. It keeps its validator unless a new one was set, and its tags, to which
+   * those of the options and of `addTags` are added; with more than 16 in all, it is returned without storing it.
    * @throws CacheValueError `MAC_CACHE_VALUE` when there is no stale value
    */
   notModified(): T;
@@ -88,7 +89,9 @@ export interface WarmOptions extends SetOptions {
   batchSize?: number;
 }
 
-/** What `cache.warm` did. The three numbers add up to the number of different keys. */
+/**
+ * What `cache.warm` did. The three numbers add up to the number of keys, where repetitions within a batch do not count.
+ */
 export interface WarmResult {
   /** Keys that were already fresh. */
   readonly present: number;
@@ -164,7 +167,7 @@ export interface CacheStats extends TierStats {
 
 /**
  * A cache of values by key. Created by `createCache`. Keys are strings that are not empty. After `close()` every call
- * rejects with `MAC_CLOSED`.
+ * that returns a promise rejects with `MAC_CLOSED`; `peek` and `inspect` find nothing.
  */
 export interface Cache<T> extends AsyncDisposable {
   /** The name from the options. */
@@ -194,7 +197,7 @@ export interface Cache<T> extends AsyncDisposable {
   /**
    * Stores a value. A load in flight will not overwrite it. `undefined` removes the value. Resolves with whether the
    * shared tier has acknowledged it; `true` without one. `false`: it holds in this process, and is repeated in the
-   * background until the tier acknowledges that the old value is gone.
+   * background until the tier acknowledges that the old value is gone; or a newer change of the key has overtaken it.
    */
   set(key: string, value: T | undefined, options?: SetOptions): Promise<boolean>;
   /**
@@ -215,7 +218,7 @@ export interface Cache<T> extends AsyncDisposable {
   clear(): Promise<boolean>;
   /**
    * Loads the keys that are not fresh, in batches, one batch after the other. A batch that fails does not stop the
-   * others.
+   * others. Rejects when the current work is cancelled or its deadline passes, with the reason.
    */
   warm(
     keys: AsyncIterable<string> | Iterable<string>,

@@ -1,6 +1,7 @@
-import { approximateBytes } from './value-size.ts';
-import type { LookupResult } from './lookup-result.ts';
+import type { Entry } from './entry.ts';
 import { InFlightMap } from './in-flight-map.ts';
+import type { LookupResult } from './lookup-result.ts';
+import { approximateBytes } from './value-size.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { L1Store } from './l1-store.ts';
 
@@ -48,14 +49,15 @@ export class CoalescedLookups<T> {
       waiters.push(onValue);
       return;
     }
-    const { position } = this.#l1;
+    const { position, memory } = this.#l1;
+    const before = memory.peek(id);
     const shared = this.#shared;
     const ownWaiters = [onValue];
     this.#waiters.set(id, ownWaiters);
     shared.lookup(id, false, shared.tier.timeoutMs, (found) => {
       const current = this.#waiters.get(id) === ownWaiters;
       if (current) this.#waiters.delete(id);
-      const value = this.#accept(id, found, position, current);
+      const value = this.#accept(id, found, position, current, before);
       for (const notify of ownWaiters) notify(value);
     });
   }
@@ -68,12 +70,21 @@ export class CoalescedLookups<T> {
     this.#waiters.clear();
   }
 
-  #accept(id: string, found: LookupResult<T>, position: number, current: boolean): T | undefined {
+  #accept(
+    id: string,
+    found: LookupResult<T>,
+    position: number,
+    current: boolean,
+    before: Entry<T> | undefined,
+  ): T | undefined {
     if (found.state !== 'value') return undefined;
     const { invalidated, expired } = this.#l1.markedSince(position, found.tags);
     if (invalidated !== undefined || expired !== undefined) return undefined;
-    // A load may have stored a newer value in the meantime.
-    if (current && this.#l1.memory.isEnabled && this.#l1.memory.peek(id) === undefined) {
+    // A load may have stored a newer value in the meantime. An entry that was there before is not fresh: otherwise nobody
+    // would have looked in the tier.
+    const entry = this.#l1.memory.peek(id);
+    const mayStore = entry === undefined || (entry === before && found.freshForMs > 0);
+    if (current && mayStore && this.#l1.memory.isEnabled) {
       const bytes = approximateBytes(found.value);
       this.#l1.storeShared(id, { ...found, position, bytes }, this.#shared.retention);
     }

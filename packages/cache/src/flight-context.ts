@@ -16,6 +16,7 @@ export class FlightContext<T> implements LoadContext<T> {
   declare readonly stale?: StaleValue<T>;
   readonly #flight: Flight<T>;
   readonly #entry: Entry<T> | undefined;
+  readonly #isolation: Isolation;
   ttlMs: number | undefined;
   tags: readonly string[];
   validator = '';
@@ -35,6 +36,7 @@ export class FlightContext<T> implements LoadContext<T> {
     this.#flight = flight;
     this.tags = tags;
     this.#entry = entry;
+    this.#isolation = isolation;
     if (entry === undefined) return;
     this.stale = {
       value: isolateForReader(entry.value, isolation),
@@ -52,9 +54,24 @@ export class FlightContext<T> implements LoadContext<T> {
     return this.#flight.asyncScope === undefined;
   }
 
+  /** Whether the load has ended, for example because it ran out of time. */
+  get hasEnded(): boolean {
+    return this.#flight.settled;
+  }
+
   /** Resolves when the load has ended, whatever the outcome. */
   get ended(): Promise<unknown> {
     return this.#flight.outcome;
+  }
+
+  /**
+   * The tags of the result. A value that was not modified keeps those that it had: it was made from what they stand for,
+   * and an instance that invalidates one of them does not know of this load. So they can be more than `MAX_TAGS`.
+   */
+  get allTags(): readonly string[] {
+    const kept = this.notModifiedEntry?.tags;
+    if (kept === undefined || kept.length === 0) return this.tags;
+    return [...new Set([...kept, ...this.tags])];
   }
 
   // Arrow functions in fields, so that a loader can destructure them: `({ signal, setTtl }) =>`.
@@ -83,7 +100,7 @@ export class FlightContext<T> implements LoadContext<T> {
   readonly notModified = (): T => {
     if (this.#entry === undefined) throw new CacheValueError('notModified() needs a stale value, and there is none');
     this.notModifiedEntry = this.#entry;
-    return this.#entry.value;
+    return isolateForReader(this.#entry.value, this.#isolation);
   };
 
   readonly skip = (): void => {

@@ -1,12 +1,14 @@
 import { runAtRoot } from '@macadam/core';
 import { maxStaleMs } from './entry.ts';
 import type { CacheSettings } from './options.ts';
-import { UnsettledInvalidations, type UnsettledInvalidation } from './unsettled-invalidations.ts';
+import { UnsettledInvalidations, type NamesByEnding, type UnsettledInvalidation } from './unsettled-invalidations.ts';
 import type { TierCalls } from './tier-calls.ts';
 import type { Ending, TierMarks, TierSpace } from './tier.ts';
+import { WaitingWrites } from './waiting-writes.ts';
 import { newHead } from './wire/head.ts';
 
 const REPLAY_AFTER_MS = 500;
+const ENDINGS: readonly Ending[] = ['invalidated', 'expired'];
 /** How many keys or tags are sent within one time limit; a tier handles that many in one command. */
 const MAX_NAMES_PER_CALL = 500;
 /** Maximum lifetime in the tier, which does not know "for ever": about three years. */
@@ -38,7 +40,11 @@ export interface InvalidatorOptions {
 export class Invalidator {
   readonly unsettled: UnsettledInvalidations = new UnsettledInvalidations();
   readonly #options: InvalidatorOptions;
+  readonly #waiting = new WaitingWrites();
   #replayScheduled = false;
+  #replaying = false;
+  /** The most names that one replay may contain. */
+  #replaySize = MAX_NAMES_PER_CALL;
   #closed = false;
   replayed = 0;
 
@@ -51,54 +57,80 @@ export class Invalidator {
   }
 
   /**
-   * Stores a value for all instances. Returns false when the tier has not acknowledged it. Then whatever the tier
-   * stores for the key is removed as soon as possible, instead of written again: by then another instance may have
-   * stored a newer value.
+   * Stores a value for all instances, as soon as the tag marks are `synced`, if they can be: then `seal` gives the entry
+   * its place among them. Returns false when the tier has not acknowledged it, or a newer operation on the key has
+   * overtaken it. Then whatever the tier stores for the key is removed as soon as possible, instead of written again: by
+   * then another instance may have stored a newer value.
    */
-  async write(id: string, seal: () => Promise<SealedEntry>): Promise<boolean> {
+  async write(
+    id: string,
+    tags: readonly string[],
+    synced: Promise<boolean> | boolean,
+    seal: () => Promise<SealedEntry>,
+  ): Promise<boolean> {
     const ids = [id];
     const invalidation = this.unsettled.beginKeys(ids, 'invalidated');
+    // Whether no newer operation on the key has started. Whether the tier will acknowledge that one is not known yet.
+    const isCurrent = (): boolean => this.unsettled.isLatest(id, invalidation);
+    const mayStore = await this.#waiting.wait(tags, synced);
+    if (!isCurrent()) return false;
+    // The entry would be placed after the mark that ended it. The value that it replaces must still go.
+    if (!mayStore) return this.endKeys(ids, 'invalidated');
     let sealed: SealedEntry;
     try {
       sealed = await seal();
     } catch {
       return this.#failed(invalidation);
     }
-    // A newer operation may have started while the value was encoded. Whether the tier will acknowledge that one is not
-    // known yet.
-    if (!this.unsettled.isLatest(id, invalidation)) return false;
+    if (!isCurrent()) return false;
     const { entry, ttlMs } = sealed;
-    return this.#settle(
-      (onAnswer) => this.#options.space.write(id, entry, ttlMs, onAnswer),
+    let isStored = false;
+    const isAcknowledged = await this.#settle(
+      async (onAnswer) => void (isStored = await this.#options.space.write(id, entry, ttlMs, onAnswer, isCurrent)),
       invalidation,
       () => this.unsettled.settleKeys(ids, invalidation),
     );
+    return isAcknowledged && isStored;
   }
 
   /** Ends keys for all instances. Returns false when the tier has not acknowledged it; it is replayed then. */
   endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
-    const invalidation = this.unsettled.beginKeys(ids, how);
-    return this.#settleInChunks(ids, invalidation, (chunk) => ({
-      call: (onAnswer) => this.#sendKeys(chunk, invalidation.how, onAnswer),
-      onSettled: () => this.unsettled.settleKeys(chunk, invalidation),
-    }));
+    return this.#endAll(this.unsettled.keysByEnding(ids, how), (names, ending) => {
+      const invalidation = this.unsettled.beginKeys(names, ending);
+      return this.#settleInChunks(names, invalidation, (chunk) => ({
+        call: (onAnswer) => this.#sendKeys(chunk, ending, onAnswer),
+        onSettled: () => this.unsettled.settleKeys(chunk, invalidation),
+      }));
+    });
   }
 
   endTags(tags: readonly string[], how: Ending): Promise<boolean> {
-    const invalidation = this.unsettled.beginTags(tags, how);
-    return this.#settleInChunks(tags, invalidation, (chunk) => ({
-      call: () => this.#sendTags(chunk, invalidation.how),
-      onSettled: () => this.unsettled.settleTags(chunk, invalidation),
-    }));
+    this.#waiting.endTags(tags);
+    return this.#endAll(this.unsettled.tagsByEnding(tags, how), (names, ending) => {
+      const invalidation = this.unsettled.beginTags(names, ending);
+      return this.#settleInChunks(names, invalidation, (chunk) => ({
+        call: () => this.#sendTags(chunk, ending),
+        onSettled: () => this.unsettled.settleTags(chunk, invalidation),
+      }));
+    });
   }
 
   clear(): Promise<boolean> {
+    this.#waiting.endAll();
     const invalidation = this.unsettled.beginClear();
     return this.#settle(
       () => this.#sendTags([''], 'invalidated'),
       invalidation,
       () => this.unsettled.settleClear(invalidation),
     );
+  }
+
+  async #endAll(
+    groups: NamesByEnding,
+    end: (names: readonly string[], how: Ending) => Promise<boolean>,
+  ): Promise<boolean> {
+    const results = await Promise.all(groups.map(([how, names]) => end(names, how)));
+    return results.every(Boolean);
   }
 
   async #sendKeys(ids: readonly string[], how: Ending, onAnswer: () => void): Promise<void> {
@@ -163,26 +195,52 @@ export class Invalidator {
    * have changed the same keys in the meantime.
    */
   async replay(): Promise<void> {
-    if (this.#closed || !this.unsettled.hasFailed) return;
-    const { unsettled } = this;
-    if (unsettled.hasFailedClear) {
-      if (!(await this.clear())) return;
-      this.replayed++;
+    if (this.#closed || this.#replaying || !this.unsettled.hasFailed) return;
+    this.#replaying = true;
+    try {
+      await this.#replayAll();
+    } finally {
+      this.#replaying = false;
     }
-    for (const how of ['invalidated', 'expired'] as const) {
-      for (;;) {
-        const tags = unsettled.failedTags(how, MAX_NAMES_PER_CALL);
-        if (tags.length === 0) break;
-        if (!(await this.endTags(tags, how))) return;
-        this.replayed += tags.length;
+    if (this.unsettled.hasFailed) this.#scheduleReplay();
+  }
+
+  async #replayAll(): Promise<void> {
+    const { unsettled } = this;
+    if (unsettled.hasFailedClear && (await this.clear())) this.replayed++;
+    for (const how of ENDINGS) {
+      await this.#replayNames(
+        (limit) => unsettled.failedTags(how, limit),
+        (tags) => this.endTags(tags, how),
+      );
+      await this.#replayNames(
+        (limit) => unsettled.failedKeys(how, limit),
+        async (keys) => {
+          const isSettled = await this.endKeys(keys, how);
+          if (isSettled) this.#options.onReplayed(keys, how);
+          return isSettled;
+        },
+      );
+    }
+  }
+
+  /**
+   * Ends at the first failure, since the tier may be down. The names that failed are the last of the next replay, which
+   * takes half as many at once: a name that the tier always refuses is soon alone, and does not block the others.
+   */
+  async #replayNames(
+    failed: (limit: number) => readonly string[],
+    end: (names: readonly string[]) => Promise<boolean>,
+  ): Promise<void> {
+    while (!this.#closed) {
+      const names = failed(this.#replaySize);
+      if (names.length === 0) return;
+      if (!(await end(names))) {
+        this.#replaySize = Math.ceil(names.length / 2);
+        return;
       }
-      for (;;) {
-        const keys = unsettled.failedKeys(how, MAX_NAMES_PER_CALL);
-        if (keys.length === 0) break;
-        if (!(await this.endKeys(keys, how))) return;
-        this.replayed += keys.length;
-        this.#options.onReplayed(keys, how);
-      }
+      this.#replaySize = Math.min(names.length * 2, MAX_NAMES_PER_CALL);
+      this.replayed += names.length;
     }
   }
 }

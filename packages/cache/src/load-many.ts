@@ -1,8 +1,8 @@
-import type { Policy } from '@macadam/resilience';
 import { Batch, presentValues } from './batch.ts';
 import type { LoaderOfMany } from './cache.ts';
 import type { FlightContext } from './flight-context.ts';
 import { storageKey } from './key.ts';
+import type { LoadSlots } from './load-slots.ts';
 import type { LoadOptions } from './options.ts';
 import type { Reads } from './reads.ts';
 
@@ -15,7 +15,7 @@ import type { Reads } from './reads.ts';
  */
 export async function loadMany<T>(
   reads: Reads<T>,
-  slots: Policy,
+  slots: LoadSlots,
   keys: readonly string[],
   loader: LoaderOfMany<T>,
   options: LoadOptions,
@@ -23,7 +23,7 @@ export async function loadMany<T>(
 ): Promise<Map<string, T>> {
   const batch = new Batch(loader, slots);
   const loadAlone = (context: FlightContext<T>): unknown => {
-    const single = new Batch(loader, slots);
+    const single = new Batch(loader, undefined);
     const value = single.load(context);
     single.leave();
     return value;

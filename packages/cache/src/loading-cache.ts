@@ -11,7 +11,7 @@ import { isolateForStorage } from './isolation.ts';
 import { distinctKeys, storageKeys, storageKey } from './key.ts';
 import { loadMany } from './load-many.ts';
 import { Loads } from './loads.ts';
-import { assertLoadOptions, assertSetOptions, NO_OPTIONS } from './options.ts';
+import { assertLoadOptions, assertSetOptions, copyOptions, NO_OPTIONS } from './options.ts';
 import type { CacheSettings, LoadOptions, SetOptions } from './options.ts';
 import { Reads } from './reads.ts';
 import { L1Store } from './l1-store.ts';
@@ -87,7 +87,7 @@ export class LoadingCache<T> implements Cache<T> {
     assertFunction('getOrLoadMany.loader', loader);
     assertLoadOptions('getOrLoadMany', options);
     const wanted = distinctKeys('getOrLoadMany.keys', keys);
-    return loadMany(this.#reads, this.#loads.slots, wanted, loader, options, this.#l1.position);
+    return loadMany(this.#reads, this.#loads.slots, wanted, loader, copyOptions(options), this.#l1.position);
   }
 
   async set(key: string, value: T | undefined, options: SetOptions = NO_OPTIONS): Promise<boolean> {
@@ -232,8 +232,15 @@ export class LoadingCache<T> implements Cache<T> {
     this.#assertOpen();
     assertFunction('getOrLoad.loader', loader);
     assertLoadOptions('getOrLoad', options);
-    const load = loader as (context: FlightContext<T>) => unknown;
-    const { position } = this.#l1;
-    return this.#reads.read({ id, key, load, loadAlone: load, options, takesSlot: true, batch: undefined, position });
+    return this.#reads.read({
+      id,
+      key,
+      load: loader as (context: FlightContext<T>) => unknown,
+      loadAlone: loader as (context: FlightContext<T>) => unknown,
+      options: options === NO_OPTIONS ? options : copyOptions(options),
+      takesSlot: true,
+      batch: undefined,
+      position: this.#l1.position,
+    });
   }
 }

@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
 import { runAtRoot } from '@macadam/core';
-import { bulkhead, type Policy } from '@macadam/resilience';
 import { recordFailure } from './entry.ts';
 import { closedError, type LoaderReason } from './errors.ts';
 import { FlightContext } from './flight-context.ts';
@@ -10,15 +9,14 @@ import { recordLoad } from './instruments.ts';
 import { isolateForStorage } from './isolation.ts';
 import type { CacheSettings } from './options.ts';
 import type { LoadRequest } from './load-request.ts';
+import { LoadSlots, NoSlot } from './load-slots.ts';
 import { LoadTimeouts } from './load-timeouts.ts';
 import { CoalescedLookups } from './coalesced-lookups.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { L1Store } from './l1-store.ts';
 import { SharedLoads } from './shared-loads.ts';
+import { MAX_TAGS } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
-
-/** Loads that may wait for a slot. Each ends after `loaderTimeoutMs`, so the queue drains by itself. */
-const MAX_QUEUED_LOADS = 100_000;
 
 /**
  * The loads in flight: at most one current load per key, within a time limit and a number of slots. Stores their
@@ -31,7 +29,7 @@ export class Loads<T> {
   /** Loads cut off by an invalidation or replaced by a `fresh` load; they still settle their own callers. */
   readonly #detached = new Set<Flight<T>>();
   readonly #timeouts: LoadTimeouts;
-  readonly slots: Policy;
+  readonly slots: LoadSlots;
   loads = 0;
   refreshes = 0;
   failures = 0;
@@ -48,14 +46,8 @@ export class Loads<T> {
     this.#shared = shared;
     this.lookups = shared && new CoalescedLookups(l1, shared);
     this.sharedLoads = shared && new SharedLoads(l1, shared, settings, this);
-    const { clock, maxConcurrentLoads, loaderTimeoutMs } = settings;
     this.#timeouts = new LoadTimeouts(settings);
-    this.slots = bulkhead({
-      maxConcurrent: maxConcurrentLoads,
-      maxQueued: MAX_QUEUED_LOADS,
-      queueTimeoutMs: loaderTimeoutMs,
-      clock,
-    });
+    this.slots = new LoadSlots(settings);
   }
 
   get inFlight(): number {
@@ -111,9 +103,10 @@ export class Loads<T> {
   }
 
   close(name: string): void {
+    this.lookups?.detachAll();
     for (const flight of [...this.#flights.values(), ...this.#detached]) {
       const error = closedError(name);
-      this.#fail(flight, 'failed', error);
+      this.#fail(flight, error);
       flight.cancel(error);
     }
   }
@@ -143,12 +136,12 @@ export class Loads<T> {
     }
     // A batch that was sent without this key cannot load it any more.
     const load = request.takesSlot ? request.load : request.loadAlone;
-    const loadInSlot = (): unknown => {
+    const loadInSlot = (): Promise<unknown> => {
       if (!flight.settled) this.#callLoader(flight, request, load);
       // Settles at the timeout, so that a loader that ignores its signal frees its slot too.
       return flight.outcome;
     };
-    this.slots.execute(loadInSlot).catch((error: unknown) => this.#fail(flight, 'refused', error));
+    this.slots.run(loadInSlot, (error) => this.#fail(flight, error));
   }
 
   #callLoader(flight: Flight<T>, request: LoadRequest<T>, load: LoadRequest<T>['load']): void {
@@ -163,7 +156,7 @@ export class Loads<T> {
       .runLoader(() => new Promise((resolve) => resolve(load(context))))
       .then(
         (value) => this.#succeed(flight, context, value as T | undefined, request),
-        (error: unknown) => this.#fail(flight, 'failed', error),
+        (error: unknown) => this.#fail(flight, error),
       );
   }
 
@@ -178,13 +171,13 @@ export class Loads<T> {
       else value = loaded === undefined ? undefined : isolateForStorage(loaded, isolation);
       if (value !== undefined) encoded = this.#shared?.envelopes.encode(value);
     } catch (error) {
-      this.#fail(flight, 'failed', error);
+      this.#fail(flight, error);
       return;
     }
     const current = this.finish(flight);
     const loadMs = clock.monotonic() - (flight.startedAt as number);
     recordLoad(this.#settings.name, clock, flight.startedAt as number, 'ok');
-    const tags = (context.tags.length === 0 && context.notModifiedEntry?.tags) || context.tags;
+    const tags = context.allTags;
     const validator = context.validator || (context.notModifiedEntry?.validator ?? '');
     const marked = this.#l1.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
@@ -194,8 +187,9 @@ export class Loads<T> {
       return;
     }
     const effectiveTtlMs = context.ttlMs ?? (value === null ? negativeTtlMs : (request.options.ttlMs ?? ttlMs));
-    // A result that must not be stored still shows that the stored value is outdated.
-    if (value === undefined || context.skipped || effectiveTtlMs === 0) {
+    // A result that must not be stored still shows that the stored value is outdated. With too many tags, the next load
+    // has no stale value that brings in older ones.
+    if (value === undefined || context.skipped || effectiveTtlMs === 0 || tags.length > MAX_TAGS) {
       this.#l1.memory.delete(flight.key);
       this.sharedLoads?.finishWithoutStoring(flight, request.fresh || flight.stale !== undefined);
       return;
@@ -208,8 +202,12 @@ export class Loads<T> {
     else void this.sharedLoads?.fill(flight, encoded, loadedValue, stored);
   }
 
-  #fail(flight: Flight<T>, reason: LoaderReason, error: unknown): void {
+  #fail(flight: Flight<T>, error: unknown, reason: LoaderReason = 'failed'): void {
     if (flight.settled) return;
+    if (error instanceof NoSlot) {
+      this.#fail(flight, error.cause, 'refused');
+      return;
+    }
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;
     this.sharedLoads?.releaseLease(flight);
@@ -225,7 +223,7 @@ export class Loads<T> {
 
   #timeOut(flight: Flight<T>): void {
     const error = loadTimeoutError(this.#settings.loaderTimeoutMs);
-    this.#fail(flight, 'timeout', error);
+    this.#fail(flight, error, 'timeout');
     flight.cancel(error);
   }
 

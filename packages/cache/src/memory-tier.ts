@@ -113,10 +113,11 @@ class MemorySpace implements TierSpace {
     return true;
   }
 
-  async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {
+  async write(key: string, entry: Uint8Array, ttlMs: number): Promise<boolean> {
     await this.#roundTrip();
     this.#store(key, entry, ttlMs);
     this.#notifyOthers({ kind: 'keys', how: 'invalidated', keys: [key] });
+    return true;
   }
 
   async remove(keys: readonly string[]): Promise<void> {

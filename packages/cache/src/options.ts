@@ -215,6 +215,11 @@ export function assertLoadOptions(path: string, options: LoadOptions): void {
   }
 }
 
+/** Returns a copy of checked options: a load uses them later, when the caller may have changed its own. */
+export function copyOptions(options: LoadOptions): LoadOptions {
+  return options.tags === undefined ? { ...options } : { ...options, tags: [...options.tags] };
+}
+
 function assertLifetime(path: string, { ttlMs, tags }: SetOptions): void {
   if (ttlMs !== undefined) assertTtl(`${path}.ttlMs`, ttlMs);
   if (tags !== undefined) assertTags(`${path}.tags`, tags);

@@ -1,4 +1,4 @@
-import { abortable, currentWork, isMacadamError, type Clock } from '@macadam/core';
+import { abortable, currentWork, isMacadamError, type Clock, type Work } from '@macadam/core';
 import { annotateWait } from './annotate-wait.ts';
 import { freshnessOf, type Entry } from './entry.ts';
 import { CacheLoaderError, isClosedError } from './errors.ts';
@@ -105,7 +105,7 @@ export class Reads<T> {
 
   /**
    * Reads one key and loads it if necessary. The load starts before this method returns.
-   * @throws the abort reason of the caller's signal, synchronously, if it is already aborted
+   * @throws the abort reason of the caller's signal or work, synchronously, if it is already aborted
    */
   read(read: ReadRequest<T>): Promise<T | undefined> {
     const { id, options } = read;
@@ -124,8 +124,9 @@ export class Reads<T> {
       }
     }
     this.misses++;
-    const flight = this.#join(id, options) ?? this.#start(read, entry, now, false);
     const work = currentWork();
+    signalOf(work)?.throwIfAborted();
+    const flight = this.#join(id, options) ?? this.#start(read, entry, now, false);
     if (work === undefined) return this.#wait(read, flight);
     return this.#wait(read, flight).finally(() => {
       annotateWait(work, this.#settings.clock.monotonic() - now, flight.startedAt !== undefined);
@@ -198,9 +199,7 @@ export class Reads<T> {
    * load itself continues.
    */
   #untilCallerLeaves<R>(promise: Promise<R>, { signal }: LoadOptions): Promise<R> {
-    const work = currentWork();
-    const workSignal = work?.deadline === undefined ? work?.cancellation : work.signal;
-    return abortable(abortable(promise, signal), workSignal);
+    return abortable(abortable(promise, signal), signalOf(currentWork()));
   }
 
   /**
@@ -229,6 +228,11 @@ export class Reads<T> {
   #isolate(value: T): T {
     return this.#clonesOnRead ? isolateForReader(value, 'clone') : value;
   }
+}
+
+/** Aborts when the work is cancelled or its deadline passes. */
+function signalOf(work: Work | undefined): AbortSignal | undefined {
+  return work?.deadline === undefined ? work?.cancellation : work.signal;
 }
 
 /** A coarse clock reading is trusted only while the limit is at least this far away. */

@@ -137,10 +137,8 @@ export class SharedTier<T> implements LookupHost<T> {
 
   /** Stores a value for all instances; see `Invalidator.write`. */
   write(id: string, encoded: Uint8Array, metadata: Omit<StoredMetadata, 'position'>): Promise<boolean> {
-    return this.invalidator.write(id, async () => {
-      await this.#marks.ensureSynced();
-      return this.#seal(id, encoded, { ...metadata, position: this.epochPosition });
-    });
+    const seal = (): Promise<SealedEntry> => this.#seal(id, encoded, { ...metadata, position: this.epochPosition });
+    return this.invalidator.write(id, metadata.tags, this.#marks.ensureSynced(), seal);
   }
 
   stats(): Omit<TierStats, 'waived'> {

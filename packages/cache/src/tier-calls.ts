@@ -1,4 +1,4 @@
-import { Expiring, ExpiryQueue, isMacadamError, TimeoutError } from '@macadam/core';
+import { Expiring, ExpiryQueue, isMacadamError, runDetached, TimeoutError } from '@macadam/core';
 import { circuitBreaker, consecutiveFailures, failureRate, type CircuitBreaker } from '@macadam/resilience';
 import { recordCall, type CallOutcome } from './instruments.ts';
 import type { CacheSettings } from './options.ts';
@@ -83,7 +83,9 @@ export class TierCalls {
       this.#deadlines.add(group.startAt(startedAt), startedAt);
       return group.send(() => this.#restartTimeout(group)).finally(() => this.#deadlines.remove(group));
     };
-    const sent = this.#breaker === undefined ? send() : this.#breaker.execute(send);
+    const breaker = this.#breaker;
+    // The call belongs to everybody in the group: the deadline and signal of whoever came first must not end it.
+    const sent = runDetached(() => (breaker === undefined ? send() : breaker.execute(send)));
     sent.catch((error: Error) => group.endAll(error));
   }
 

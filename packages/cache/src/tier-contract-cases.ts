@@ -12,13 +12,16 @@ export async function returnsBytes(open: () => ListeningInstance): Promise<void>
   const [one, other] = [open().space, open().space];
   assert.deepEqual(await readOf(one, 'k'), { kind: 'absent', lease: undefined });
   const bytes = Buffer.concat([newHead('value'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))]);
-  await one.write('k', bytes, LONG_MS);
+  assert.equal(await one.write('k', bytes, LONG_MS), true);
   const read = await readOf(other, 'k', true);
   assert.ok(read.kind === 'value');
   assert.ok(Buffer.from(read.entry).equals(bytes));
   assert.ok(read.remainingMs > LONG_MS / 2 && read.remainingMs <= LONG_MS, `${read.remainingMs}`);
   await one.write('k', entryOf('second'), LONG_MS);
   assert.equal(textOf(await readOf(other, 'k')), 'second');
+  // Not current any more: stored at the first attempt, or not at all.
+  const isStored = await open().space.write('overtaken', entryOf('older'), LONG_MS, undefined, () => false);
+  assert.equal(textOf(await readOf(one, 'overtaken')), isStored ? 'older' : undefined);
 }
 
 export async function readsManyKeys(open: () => ListeningInstance): Promise<void> {
@@ -63,7 +66,7 @@ export async function fillsOnce(open: () => ListeningInstance): Promise<void> {
 
 export async function refusesFills(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
-  const ends: Record<string, (key: string) => Promise<void>> = {
+  const ends: Record<string, (key: string) => Promise<unknown>> = {
     removed: (key) => other.remove([key]),
     expired: (key) => other.expire([key], newHead('expired'), LONG_MS),
     written: (key) => other.write(key, entryOf('newer'), LONG_MS),

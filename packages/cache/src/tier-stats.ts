@@ -11,7 +11,10 @@ export interface TierStats {
    * `l2Misses`.
    */
   readonly l2Unreadable: number;
-  /** Operations sent to the tier. Up to 64 reads of one turn of the event loop are one operation. */
+  /**
+   * Operations sent to the tier. The reads of one turn of the event loop are one operation: up to 500 keys with Redis, 1
+   * in a cluster.
+   */
   readonly l2Calls: number;
   /** Operations that failed, timeouts not included. */
   readonly l2Errors: number;

@@ -89,9 +89,17 @@ export interface TierSpace {
   /**
    * Stores the entry for `ttlMs`, ends every lease of the key and reports the change to other instances, in two or
    * three round trips. A command that reaches the tier long after its time limit must store nothing: a newer value may
-   * be stored by then.
+   * be stored by then. Where the entry is sent more than once, `isCurrent` is asked each time again, in the turn in
+   * which it is sent: false when this instance has begun a newer change of the key. Returns false, and stores nothing,
+   * in that case.
    */
-  write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void>;
+  write(
+    key: string,
+    entry: Uint8Array,
+    ttlMs: number,
+    onAnswer?: () => void,
+    isCurrent?: () => boolean,
+  ): Promise<boolean>;
   /** Removes entries, ends their leases and reports the change to other instances, in two round trips. */
   remove(keys: readonly string[], onAnswer?: () => void): Promise<void>;
   /**

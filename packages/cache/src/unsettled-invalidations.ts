@@ -9,7 +9,9 @@ const MAX_CHARACTERS = 8_388_608;
 
 /** An invalidation or expiry that the tier has not acknowledged. */
 export interface UnsettledInvalidation {
-  how: Ending;
+  readonly how: Ending;
+  /** Its place in the order in which they began. */
+  readonly number: number;
   /** True when it failed, and may or may not have taken effect. False while it is under way. */
   failed: boolean;
 }
@@ -24,6 +26,7 @@ export class UnsettledInvalidations {
   readonly #tags = new Map<string, UnsettledInvalidation>();
   #characters = 0;
   #clear: UnsettledInvalidation | undefined;
+  #begun = 0;
 
   get size(): number {
     return this.#keys.size + this.#tags.size + (this.#clear === undefined ? 0 : 1);
@@ -49,6 +52,19 @@ export class UnsettledInvalidations {
     return this.#tags.size > 0 && tags.some((tag) => this.#tags.has(tag));
   }
 
+  /**
+   * The keys by how they have to be ended. A removal that may not have taken effect must not be downgraded to an expiry,
+   * which would allow serving the value stale.
+   */
+  keysByEnding(keys: readonly string[], how: Ending): NamesByEnding {
+    return byEnding(this.#keys, keys, how);
+  }
+
+  /** The same for tags. */
+  tagsByEnding(tags: readonly string[], how: Ending): NamesByEnding {
+    return byEnding(this.#tags, tags, how);
+  }
+
   beginKeys(keys: readonly string[], how: Ending): UnsettledInvalidation {
     return this.#begin(this.#keys, keys, how);
   }
@@ -58,9 +74,8 @@ export class UnsettledInvalidations {
   }
 
   beginClear(): UnsettledInvalidation {
-    const unsettled: UnsettledInvalidation = { how: 'invalidated', failed: false };
-    this.#clear = unsettled;
-    return unsettled;
+    this.#clear = this.#next('invalidated', false);
+    return this.#clear;
   }
 
   /**
@@ -80,11 +95,16 @@ export class UnsettledInvalidations {
     this.#settle(this.#tags, tags, settled);
   }
 
-  /** The acknowledged clear also covers everything that had failed before it. */
+  /**
+   * The acknowledged clear also covers what began before it and has failed, but nothing that began while it was under
+   * way: the tier may have stored a value after the clear and before that invalidation.
+   */
   settleClear(settled: UnsettledInvalidation): void {
     if (this.#clear === settled) this.#clear = undefined;
     for (const table of [this.#keys, this.#tags]) {
-      for (const [name, { failed }] of table) if (failed) this.#delete(table, name);
+      for (const [name, { failed, number }] of table) {
+        if (failed && number < settled.number) this.#delete(table, name);
+      }
     }
   }
 
@@ -101,23 +121,25 @@ export class UnsettledInvalidations {
   }
 
   #begin(table: Map<string, UnsettledInvalidation>, names: readonly string[], how: Ending): UnsettledInvalidation {
-    const unsettled: UnsettledInvalidation = { how, failed: false };
+    const unsettled = this.#next(how, false);
     for (const name of names) {
-      const previous = table.get(name);
-      // A removal that may not have taken effect must not be downgraded to an expiry, which would allow serving the
-      // value stale.
-      if (previous?.how === 'invalidated') unsettled.how = 'invalidated';
-      if (previous === undefined) this.#characters += name.length;
+      // Deleted first, so that it moves to the end: a replay that fails again must not keep the others from their turn.
+      this.#delete(table, name);
+      this.#characters += name.length;
       table.set(name, unsettled);
     }
     return unsettled;
+  }
+
+  #next(how: Ending, failed: boolean): UnsettledInvalidation {
+    return { how, number: ++this.#begun, failed };
   }
 
   #collapseToClear(): void {
     this.#keys.clear();
     this.#tags.clear();
     this.#characters = 0;
-    this.#clear = { how: 'invalidated', failed: true };
+    this.#clear = this.#next('invalidated', true);
   }
 
   #settle(table: Map<string, UnsettledInvalidation>, names: readonly string[], settled: UnsettledInvalidation): void {
@@ -127,6 +149,22 @@ export class UnsettledInvalidations {
   #delete(table: Map<string, UnsettledInvalidation>, name: string): void {
     if (table.delete(name)) this.#characters -= name.length;
   }
+}
+
+/** The names to end in each way; most often all are to be ended in the same. */
+export type NamesByEnding = readonly (readonly [how: Ending, names: readonly string[]])[];
+
+function byEnding(
+  table: ReadonlyMap<string, UnsettledInvalidation>,
+  names: readonly string[],
+  how: Ending,
+): NamesByEnding {
+  const isRemoved = (name: string): boolean => table.get(name)?.how === 'invalidated';
+  if (how === 'invalidated' || !names.some(isRemoved)) return [[how, names]];
+  return [
+    ['invalidated', names.filter(isRemoved)],
+    [how, names.filter((name) => !isRemoved(name))],
+  ];
 }
 
 function failedNames(table: ReadonlyMap<string, UnsettledInvalidation>, how: Ending, limit: number): string[] {

@@ -1,4 +1,4 @@
-import { assertFunction, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
+import { assertFunction, assertInteger, assertKnownOptions, assertObject, currentWork } from '@macadam/core';
 import type { Cache, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
 import { assertKeys } from './key.ts';
 import { assertSetOptions } from './options.ts';
@@ -23,6 +23,8 @@ export async function warm<T>(
   const result = { present: 0, loaded: 0, failed: 0 };
   let batch: string[] = [];
   const load = async (): Promise<void> => {
+    // Its reads would fail at once, batch after batch, while the loads that they started go on.
+    currentWork()?.signal.throwIfAborted();
     const present = await cache.getMany(batch);
     const missing = batch.filter((key) => !present.has(key));
     batch = [];

@@ -99,6 +99,46 @@ describe('isolation is the same for values from memory and from the tier', () =>
   });
 });
 
+describe('get and getMany', () => {
+  it('refill the memory with a value of the tier that is newer than the entry there, fresh or not', async () => {
+    const { clock, caches, links } = fleet<string>(2, { ttlMs: 1_000 });
+    const [writer, reader] = caches as [Cache<string>, Cache<string>];
+    const reads = (): number => (links[1] as Link).operations.filter((name) => name === 'read').length;
+    for (const [i, many] of [false, true, false].entries()) {
+      await clock.runUntil(writer.getOrLoad('a', () => `v${i}`, { tags: ['t'] }));
+      await clock.advance(10);
+      const before = reads();
+      for (let read = 0; read < 3; read++) {
+        if (many) expect(await clock.runUntil(reader.getMany(['a']))).toEqual(new Map([['a', `v${i}`]]));
+        else expect(await clock.runUntil(reader.get('a'))).toBe(`v${i}`);
+      }
+      expect(reads() - before).toBe(1);
+      expect(reader.peek('a')).toBe(`v${i}`);
+      // The second time, the entry in memory is not over but its tag is invalidated.
+      if (i === 1) await clock.runUntil(writer.invalidateTags(['t']));
+      else await clock.advance(1_000);
+    }
+  });
+
+  it('do not replace what a load has stored during the read, nor refill after an invalidation', async () => {
+    const { clock, caches } = fleet<string>(2, { ttlMs: 1_000 }, { latencyMs: 20, lagMs: 0 });
+    const [writer, reader] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(writer.set('a', 'v1'));
+    expect(await clock.runUntil(reader.get('a'))).toBe('v1');
+    await clock.advance(1_100);
+    await clock.runUntil(writer.set('a', 'v2'));
+    await clock.advance(1);
+    for (const change of [() => reader.set('a', 'v3'), () => reader.invalidate('a')]) {
+      const found = reader.get('a');
+      await clock.advance(5);
+      const changing = change();
+      const peeked = reader.peek('a');
+      await clock.runUntil(Promise.all([found, changing]));
+      expect(reader.peek('a')).toBe(peeked);
+    }
+  });
+});
+
 describe('instances with different value options', () => {
   /** Two versions of a service share a tier: what the first stored, and what a read by the second returns. */
   async function across(

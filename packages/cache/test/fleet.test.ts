@@ -1,4 +1,5 @@
 // Several instances that share a tier, in virtual time.
+import { runWork } from '@macadam/core';
 import { describe, expect, it } from 'vitest';
 import type { Cache } from '@macadam/cache';
 import { fleet, type Link } from './fleet.ts';
@@ -50,6 +51,39 @@ describe('one load for all instances', () => {
     for (const result of results) expect(result).toMatchObject({ code: 'MAC_CACHE_LOADER' });
     expect(source.mostAtOnce).toBe(1);
     expect(source.loads).toBe(3);
+  });
+
+  it('a caller that leaves ends no load, fill or lease of others, not even of those that it shares a read with', async () => {
+    for (const leave of ['deadline', 'signal'] as const) {
+      const { caches, clock } = fleet<string>(2);
+      const [one, other] = caches as [Cache<string>, Cache<string>];
+      const source = new Source(clock, 'v1', 100);
+      const controller = new AbortController();
+      const work = leave === 'deadline' ? { timeoutMs: 50, clock } : { signal: controller.signal };
+      const leaving = runWork(work, () => one.getOrLoad('a', source.load));
+      const left = expect(leaving).rejects.toThrow(leave === 'deadline' ? 'deadline' : 'left');
+      const staying = runWork({}, () => one.getOrLoad('b', source.load));
+      await clock.advance(50);
+      controller.abort(new Error('left'));
+      await left;
+      expect(await clock.runUntil(staying)).toBe('v1');
+      await clock.advance(10);
+      expect(one.stats()).toMatchObject({ l2Fills: 2, loads: 2, loadFailures: 0 });
+      const begunAt = clock.monotonic();
+      for (const key of ['a', 'b']) expect(await clock.runUntil(other.getOrLoad(key, source.load))).toBe('v1');
+      expect(clock.monotonic() - begunAt).toBeLessThan(10);
+      expect(source.loads).toBe(2);
+    }
+  });
+
+  it('a caller that leaves ends no invalidation of its own', async () => {
+    const { caches, clock } = fleet<string>(1, {}, { latencyMs: 20, lagMs: 0 });
+    const [cache] = caches as [Cache<string>];
+    const changing = runWork({ timeoutMs: 10, clock }, () =>
+      Promise.all([cache.invalidate('a'), cache.set('b', 'v'), cache.clear()]),
+    );
+    expect(await clock.runUntil(changing)).toEqual([true, true, true]);
+    expect(cache.stats()).toMatchObject({ unsettled: 0, replayed: 0 });
   });
 
   it('waits at most one second for another instance, then loads without storing in the tier', async () => {
@@ -117,6 +151,33 @@ describe('one load for all instances', () => {
     expect([...values]).toEqual([['a', 1], ['bb', 2], ['ccc', 3], ['dddd', 4]]); // prettier-ignore
     expect(calls).toEqual([['a', 'bb'], ['ccc', 'dddd']]); // prettier-ignore
     expect(await clock.runUntil(first.getMany(['ccc', 'none']))).toEqual(new Map([['ccc', 3]]));
+  });
+
+  it('a batch whose keys are all being loaded by another instance loads them one by one, within its slots', async () => {
+    const { caches, clock } = fleet<string>(2, { maxConcurrentLoads: 4 });
+    const [holder, cache] = caches as [Cache<string>, Cache<string>];
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    const load = (value: string, delayMs: number) => {
+      const calls: (readonly string[])[] = [];
+      const loader = async (missing: readonly string[]) => {
+        calls.push(missing);
+        await clock.sleep(delayMs);
+        return missing.map((key) => [key, value] as const);
+      };
+      return { calls, loader };
+    };
+    const slow = holder.getOrLoadMany(keys, load('slow', 4_000).loader);
+    await clock.advance(10);
+    const alone = load('alone', 100);
+    const reads = cache.getOrLoadMany(keys, alone.loader);
+    await clock.advance(1_100);
+    const begunAt = clock.monotonic();
+    expect(await clock.runUntil(cache.getOrLoad('unrelated', () => 'v'))).toBe('v');
+    expect(clock.monotonic() - begunAt).toBeLessThan(1_000);
+    expect([...(await clock.runUntil(reads)).values()]).toEqual(keys.map(() => 'alone'));
+    expect(alone.calls.every((missing) => missing.length === 1)).toBe(true);
+    expect(cache.stats().loadTimeouts).toBe(0);
+    await clock.runUntil(slow);
   });
 
   it('a batch does not wait for a key that another instance is loading', async () => {

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { createCache } from '@macadam/cache';
+import { createCache, type Cache } from '@macadam/cache';
 import { memoryTier } from '@macadam/cache/testing';
 import { describe, expect, it } from 'vitest';
+import { fleet } from './fleet.ts';
 import { cacheInVirtualTime, Source } from './sources.ts';
 
 const collect = async (): Promise<void> => {
@@ -121,6 +122,23 @@ describe('bounded memory', () => {
     }
     await cache.close();
     expect(cache.peek('a')).toBeUndefined();
+  });
+
+  it('close: reads of the tier that are in flight store nothing, and a bulk loader is not called any more', async () => {
+    const { caches, clock } = fleet<string>(2, {}, { latencyMs: 10, lagMs: 0 });
+    const [writer, cache] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(writer.set('a', 'v'));
+    let calls = 0;
+    const load = (keys: readonly string[]) => (calls++, keys.map((key) => [key, 'v'] as const)); // prettier-ignore
+    const found = [cache.get('a'), cache.getMany(['a'])];
+    const loading = expect(cache.getOrLoadMany(['b', 'c'], load)).rejects.toMatchObject({ code: 'MAC_CLOSED' });
+    await clock.advance(5);
+    await cache.close();
+    await loading;
+    await clock.runUntil(Promise.all(found));
+    await clock.advance(100);
+    expect({ calls, entries: cache.stats().entries, peeked: cache.peek('a') }).toEqual({ calls: 0, entries: 0 });
+    await expect(cache.getOrLoad('a', () => 'v')).rejects.toMatchObject({ code: 'MAC_CLOSED' });
   });
 
   it('an unreferenced cache is garbage collected in spite of its metrics', async () => {

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { currentWork, runWork } from '@macadam/core';
-import { describe, expect, it } from 'vitest';
+import type { LoaderOfMany } from '@macadam/cache';
+import { describe, expect, it, vi } from 'vitest';
+import { LoadSlots, NoSlot } from '../src/load-slots.ts';
 import { cacheInVirtualTime, Source } from './sources.ts';
 
 describe('single flight', () => {
@@ -70,6 +72,50 @@ describe('single flight', () => {
     expect(work).toBeUndefined();
     await clock.advance(50);
     expect(cache.peek('a')).toBe('v');
+  });
+
+  it('a caller that leaves while its load waits for a slot does not end the load for the others', async () => {
+    for (const leave of ['deadline', 'signal'] as const) {
+      const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 1 });
+      const source = new Source(clock, 'v', 100);
+      const holder = cache.getOrLoad('slow', source.load);
+      const controller = new AbortController();
+      const work = leave === 'deadline' ? { timeoutMs: 50, clock } : { signal: controller.signal };
+      const leaving = runWork(work, () =>
+        Promise.allSettled([
+          cache.getOrLoad('a', source.load),
+          cache.getOrLoadMany(['b'], (keys) => keys.map((key) => [key, 'many'] as const)),
+        ]),
+      );
+      const staying = [cache.getOrLoad('a', source.load), cache.getOrLoad('b', source.load)];
+      await clock.advance(50);
+      controller.abort(new Error('left'));
+      expect((await clock.runUntil(leaving)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      expect(await clock.runUntil(Promise.all([holder, ...staying]))).toEqual(['v', 'v', 'many']);
+      expect(source).toMatchObject({ loads: 2, mostAtOnce: 1 });
+    }
+  });
+
+  it('a caller whose work has ended already starts no load, and warm no further batch', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v', 100);
+    const ended = runWork({ timeoutMs: 50, clock }, async () => {
+      await clock.sleep(60);
+      return cache.getOrLoad('a', source.load);
+    });
+    await expect(clock.runUntil(ended)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    expect(source.loads).toBe(0);
+    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+    const asked: (readonly string[])[] = [];
+    const load = async (missing: readonly string[]) => {
+      asked.push(missing);
+      await clock.sleep(30);
+      return missing.map((key) => [key, 'v'] as const);
+    };
+    const warming = runWork({ timeoutMs: 50, clock }, () => cache.warm(keys, load, { batchSize: 10 }));
+    await expect(clock.runUntil(warming)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    await clock.advance(1_000);
+    expect(asked.length).toBe(2);
   });
 
   it('a background refresh does not see the async context of the call that started it', async () => {
@@ -163,6 +209,58 @@ describe('a loader that fails', () => {
   });
 });
 
+describe('bulk loads and slots', () => {
+  const valuesOf = (keys: readonly string[], value: string) => keys.map((key) => [key, value] as const);
+
+  it('a read that joined an outdated bulk load loads again in its only slot', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 1 });
+    let calls = 0;
+    const load: LoaderOfMany<string> = async (keys, { addTags }) => {
+      const value = `v${++calls}`;
+      await clock.sleep(50);
+      for (const key of keys) addTags(key, ['t']);
+      return valuesOf(keys, value);
+    };
+    const before = cache.getOrLoadMany(['a'], load);
+    await clock.advance(10);
+    await cache.invalidateTags(['t']);
+    const after = cache.getOrLoadMany(['a'], load);
+    expect([...(await clock.runUntil(before)).values()]).toEqual(['v1']);
+    expect([...(await clock.runUntil(after)).values()]).toEqual(['v2']);
+    expect(clock.monotonic()).toBe(100);
+  });
+
+  it('bulk loads that ran out of time in the queue do not call their loader, and are refused as single ones are', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 2, loaderTimeoutMs: 300 });
+    let running = 0;
+    let mostAtOnce = 0;
+    let aborted = 0;
+    const load: LoaderOfMany<string> = async (keys, { signal }) => {
+      mostAtOnce = Math.max(mostAtOnce, ++running);
+      if (signal.aborted) aborted++;
+      await clock.sleep(1_000);
+      running--;
+      return valuesOf(keys, 'late');
+    };
+    const reads = Array.from({ length: 100 }, (_, i) => cache.getOrLoadMany([`k${i}`], load));
+    const results = await clock.runUntil(Promise.allSettled(reads));
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+    await clock.advance(2_000);
+    expect({ mostAtOnce, aborted }).toEqual({ mostAtOnce: 2, aborted: 0 });
+    expect(cache.stats()).toMatchObject({ inFlight: 0 });
+  });
+
+  it('a bulk load that gets no slot has the reason "refused"', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 1, loaderTimeoutMs: 300 });
+    const slots = vi.spyOn(LoadSlots.prototype, 'run');
+    const full = new Error('full');
+    slots.mockImplementationOnce((_load, onRefused) => onRefused(new NoSlot(full)));
+    const refused = cache.getOrLoadMany(['a'], (keys) => valuesOf(keys, 'v'));
+    await expect(clock.runUntil(refused)).rejects.toMatchObject({ reason: 'refused', retryable: true, cause: full });
+    slots.mockRestore();
+  });
+});
+
 describe('the context of a loader', () => {
   it('cacheable #185, #89: undefined and skip() are not stored; null, 0, false, NaN and "" are', async () => {
     const { cache, clock } = cacheInVirtualTime<unknown>();
@@ -210,6 +308,20 @@ describe('the context of a loader', () => {
     });
     expect(renewed).toBe(first);
     expect(cache.inspect('a')).toMatchObject({ freshForMs: 60_000, tags: [] });
+  });
+
+  it('keeps the options of the call, also if the caller changes its object afterwards', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v');
+    const tags = ['org:1'];
+    const options = { ttlMs: 1_000, tags };
+    const reads = [cache.getOrLoad('a', source.load, options), cache.getOrLoadMany(['b'], (keys) => keys.map((key) => [key, 'v'] as const), options)]; // prettier-ignore
+    tags[0] = 'org:2';
+    options.ttlMs = 2_000;
+    await clock.runUntil(Promise.all(reads));
+    tags[0] = 'org:3';
+    expect(cache.inspect('a')).toMatchObject({ tags: ['org:1'], freshForMs: 1_000 });
+    expect(cache.inspect('b')).toMatchObject({ tags: ['org:1'] });
   });
 
   it('invalid arguments to setTtl and addTags fail the load', async () => {

@@ -154,6 +154,81 @@ describe('invalidations that the tier has not acknowledged', () => {
     }
   });
 
+  it('a removal of one key of a list does not turn the expiry of the others into a removal', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [cache, other] = caches as [Cache<string>, Cache<string>];
+    for (const key of ['removed', 'expired']) await clock.runUntil(cache.set(key, 'v1', { tags: [`of ${key}`] }));
+    await clock.advance(10);
+    await clock.runUntil(other.getMany(['removed', 'expired']));
+    (links[0] as Link).operations.length = 0;
+    const endings = [cache.invalidate('removed'), cache.expire(['removed', 'expired'])];
+    expect(await clock.runUntil(Promise.all(endings))).toEqual([true, true]);
+    expect((links[0] as Link).operations).toEqual(['remove', 'remove', 'expire']);
+    await clock.advance(10);
+    expect(other.inspect('removed')).toBeUndefined();
+    expect(other.inspect('expired')).toMatchObject({ state: 'staleIfError' });
+    const tagEndings = [cache.invalidateTags(['of removed']), cache.expireTags(['of removed', 'of expired'])];
+    expect(await clock.runUntil(Promise.all(tagEndings))).toEqual([true, true]);
+    const failing = (): Promise<string> => Promise.reject(new Error('down'));
+    expect(await clock.runUntil(other.getOrLoad('expired', failing))).toBe('v1');
+  });
+
+  it('an acknowledged clear does not cover an invalidation that began, and failed, while it was under way', async () => {
+    const { caches, clock, links } = fleet<string>(2, {}, { latencyMs: 20, lagMs: 2 });
+    const [cut, other] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1', 0);
+    (links[0] as Link).state = 'down';
+    expect(await clock.runUntil(cut.invalidate('before'))).toBe(false);
+    (links[0] as Link).state = 'up';
+    const clearing = cut.clear();
+    (links[0] as Link).state = 'down';
+    source.value = 'v2';
+    expect(await cut.invalidate('k')).toBe(false);
+    expect(await clock.runUntil(clearing)).toBe(true);
+    expect(cut.stats().unsettled).toBe(1);
+    await clock.runUntil(other.set('k', 'v1'));
+    (links[0] as Link).state = 'up';
+    await clock.advance(5_000);
+    expect(cut.stats()).toMatchObject({ unsettled: 0, replayed: 1 });
+    for (const cache of caches) expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v2');
+  });
+
+  it('a name that the tier always refuses does not block the replay of the others', async () => {
+    const clock = virtualClock();
+    const tier = memoryTier();
+    const sent: number[] = [];
+    let isDown = true;
+    const isRefused = (names: readonly string[]): boolean => isDown || names.some((name) => name.endsWith('bad'));
+    const open: Tier['open'] = (options) => {
+      const space = tier.open(options);
+      const unless = <R>(names: readonly string[], call: () => Promise<R>): Promise<R> => {
+        sent.push(names.length);
+        return isRefused(names.map(String)) ? Promise.reject(new Error('refused')) : call();
+      };
+      return Object.assign(Object.create(space) as typeof space, {
+        remove: (keys: readonly string[]) => unless(keys, () => space.remove(keys)),
+        mark: (tags: readonly string[], how: 'expired') => unless(tags, () => space.mark(tags, how)),
+        marks: () => space.marks(),
+        read: (keys: readonly string[]) => space.read(keys),
+        close: () => space.close(),
+      });
+    };
+    const cache = createCache<string>({ name: 'bad', clock, l2: { ...tier, circuitBreaker: false, open } });
+    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+    await clock.runUntil(cache.invalidate([...keys, 'bad']));
+    await clock.runUntil(cache.invalidateTags(['t', 'bad']));
+    await clock.advance(30_000);
+    expect(cache.stats().unsettled).toBe(103);
+    isDown = false;
+    sent.length = 0;
+    await clock.advance(6_000);
+    expect(cache.stats().unsettled).toBe(2);
+    // In spite of the outage, during which it tried with few names: not one call per name.
+    expect(sent.filter((count) => count > 8).length).toBeGreaterThan(0);
+    await cache.close();
+    clock.assertNoTimers();
+  });
+
   it('invalidates a list of any length in chunks, and nothing else', async () => {
     const { caches, clock } = fleet<string>(2);
     const [cache, other] = caches as [Cache<string>, Cache<string>];
@@ -185,7 +260,8 @@ describe('invalidations that the tier has not acknowledged', () => {
         marks: async () => ({ epoch: 'e', position: 1, floor: 0, marks: [] }),
         remove: (_keys: readonly string[], onAnswer?: () => void) => twoTrips(onAnswer),
         expire: (_keys: readonly string[], _head: Uint8Array, _ms: number, onAnswer?: () => void) => twoTrips(onAnswer),
-        write: (_key: string, _entry: Uint8Array, _ms: number, onAnswer?: () => void) => twoTrips(onAnswer),
+        write: (_key: string, _entry: Uint8Array, _ms: number, onAnswer?: () => void) =>
+          twoTrips(onAnswer).then(() => true),
       });
     const cache = createCache<string>({ name: 'far', clock, l2: { ...tier, open } });
     for (const end of [() => cache.invalidate('k'), () => cache.expire('k'), () => cache.set('k', 'v')]) {

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createCache, type Cache, type Coherence, type Tier, type TierMarks } from '@macadam/cache';
+import { memoryTier } from '@macadam/cache/testing';
+import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { cacheInVirtualTime, Source } from './sources.ts';
 
 describe('an invalidation during a load', () => {
@@ -113,6 +116,117 @@ describe('an invalidation during a load', () => {
     await cache.set('b', 'other');
     await cache.invalidate('a');
     await expect(clock.runUntil(removed)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+});
+
+/** Three instances, where each write and each reading of the marks takes longer than the other operations. */
+function instances(coherence: Coherence): { clock: VirtualClock; caches: readonly Cache<string>[] } {
+  const clock = virtualClock();
+  const tier = memoryTier({ latencyMs: 10, lagMs: 2 });
+  const open: Tier['open'] = (options) => {
+    const space = tier.open(options);
+    const write = space.write.bind(space);
+    const marks = space.marks.bind(space);
+    return Object.assign(space, {
+      // The first attempt is refused after 20 ms, as a server does that finds it too late.
+      write: async (...[key, entry, ttlMs, onAnswer, isCurrent]: Parameters<typeof write>): Promise<boolean> => {
+        await clock.sleep(20);
+        onAnswer?.();
+        return isCurrent?.() !== false && write(key, entry, ttlMs);
+      },
+      marks: async (): Promise<TierMarks> => {
+        const all = await marks();
+        await clock.sleep(20);
+        return all;
+      },
+    });
+  };
+  const create = (): Cache<string> =>
+    createCache<string>({ name: 'races', ttlJitter: 0, clock, coherence, l2: { ...tier, open } });
+  return { clock, caches: [create(), create(), create()] };
+}
+
+async function readyInstances(): Promise<{ clock: VirtualClock; one: Cache<string>; other: Cache<string> }> {
+  const { clock, caches } = instances('log');
+  const [one, other] = caches as [Cache<string>, Cache<string>];
+  await clock.runUntil(one.get('reads the marks'));
+  return { clock, one, other };
+}
+
+describe('a set whose entry is sent twice', () => {
+  for (const [name, change] of [
+    ['invalidate', (cache: Cache<string>) => cache.invalidate('a')],
+    ['expire', (cache: Cache<string>) => cache.expire('a')],
+    ['a removal by set', (cache: Cache<string>) => cache.set('a', undefined)],
+  ] as const) {
+    // While the first attempt is under way, in the turn in which it is refused, and after it was sent again.
+    for (const afterMs of [0, 5, 19, 20, 21, 29, 30]) {
+      it(`does not overtake ${name} of the same instance, ${afterMs} ms later`, async () => {
+        const { clock, one, other } = await readyInstances();
+        const setting = one.set('a', 'v1');
+        await clock.advance(afterMs);
+        const changing = change(one);
+        expect(await clock.runUntil(changing)).toBe(true);
+        await clock.runUntil(setting);
+        await clock.advance(100);
+        for (const cache of [one, other]) expect(await clock.runUntil(cache.get('a'))).toBeUndefined();
+        expect(one.stats().unsettled).toBe(0);
+      });
+    }
+  }
+
+  it('does not overtake another set: the newer value counts, and the older set resolves with false', async () => {
+    for (const afterMs of [0, 5, 19, 20, 29]) {
+      const { clock, one, other } = await readyInstances();
+      const first = one.set('a', 'v1');
+      await clock.advance(afterMs);
+      const second = one.set('a', 'v2');
+      expect(await clock.runUntil(Promise.all([first, second]))).toEqual([afterMs >= 20, true]);
+      expect([one.peek('a'), await clock.runUntil(other.get('a'))]).toEqual(['v2', 'v2']);
+    }
+  });
+
+  it('is no failure of the tier when it is overtaken: the circuit breaker stays closed', async () => {
+    const { clock, one } = await readyInstances();
+    for (let i = 0; i < 10; i++) {
+      const setting = one.set(`k${i}`, 'v');
+      await clock.advance(5);
+      expect(await clock.runUntil(Promise.all([one.invalidate(`k${i}`), setting]))).toEqual([true, false]);
+    }
+    expect(one.stats()).toMatchObject({ l2Errors: 0, l2Refused: 0, unsettled: 0 });
+  });
+});
+
+describe('a set that waits until the marks of the tier are known', () => {
+  for (const [name, end] of [
+    ['invalidateTags', (cache: Cache<string>) => cache.invalidateTags(['other', 't'])],
+    ['expireTags', (cache: Cache<string>) => cache.expireTags(['t'])],
+    ['clear', (cache: Cache<string>) => cache.clear()],
+  ] as const) {
+    for (const coherence of ['log', 'none'] as const) {
+      for (const afterMs of [0, 5, 19, 20, 29, 30, 31, 40]) {
+        it(`does not survive ${name} ${afterMs} ms later (coherence ${coherence})`, async () => {
+          const { clock, caches } = instances(coherence);
+          const [one, other, cold] = caches as [Cache<string>, Cache<string>, Cache<string>];
+          await clock.runUntil(other.set('a', 'v0'));
+          const setting = one.set('a', 'v1', { tags: ['t'] });
+          await clock.advance(afterMs);
+          expect(await clock.runUntil(Promise.all([setting, end(one)]))).toEqual([true, true]);
+          await clock.advance(1_100);
+          for (const cache of [one, cold]) expect(await clock.runUntil(cache.get('a'))).toBeUndefined();
+        });
+      }
+    }
+  }
+
+  it('survives an invalidation of other tags, and one that was acknowledged before', async () => {
+    const { clock, caches } = instances('log');
+    const [one, other] = caches as [Cache<string>, Cache<string>];
+    expect(await clock.runUntil(one.invalidateTags(['t']))).toBe(true);
+    const setting = one.set('a', 'v1', { tags: ['t'] });
+    const ending = one.invalidateTags(['other']);
+    expect(await clock.runUntil(Promise.all([setting, ending]))).toEqual([true, true]);
+    expect(await clock.runUntil(other.get('a'))).toBe('v1');
   });
 });
 

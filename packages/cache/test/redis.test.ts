@@ -138,6 +138,45 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(await slow.getOrLoad('k', async () => 'v3')).toBe('v2');
   });
 
+  it('a set that is sent again does not overtake a newer change of the same instance', async () => {
+    for (const change of ['invalidate', 'set'] as const) {
+      // Its first write finds out the time of the server.
+      const cache = instance<string>(redis);
+      await connected(cache as Cache<never>);
+      await cache.get('reads the marks');
+      const older = cache.set(change, 'v1');
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(await (change === 'set' ? cache.set('set', 'v2') : cache.invalidate('invalidate'))).toBe(true);
+      await older;
+      const left = change === 'set' ? 'v2' : undefined;
+      for (const one of [cache, instance<string>(redis)]) expect(await one.get(change)).toBe(left);
+    }
+  });
+
+  it('a set at the start does not survive invalidateTags or clear, which follow without waiting for it', async () => {
+    for (const end of ['invalidateTags', 'clear'] as const) {
+      for (const coherence of ['log', 'none'] as const) {
+        const cache = instance<string>(redis, { coherence });
+        if (coherence === 'log') await connected(cache as Cache<never>);
+        const setting = cache.set('k', 'v1', { tags: ['t'] });
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(await (end === 'clear' ? cache.clear() : cache.invalidateTags(['t']))).toBe(true);
+        await setting;
+        expect(await cache.get('k')).toBeUndefined();
+        expect(await instance<string>(redis, { coherence }).get('k')).toBeUndefined();
+      }
+    }
+  });
+
+  it('expire removes a key of another type, and expires the others of the list', async () => {
+    const cache = instance<string>(redis);
+    await cache.set('k', 'v1');
+    await direct.command('RPUSH', `${prefix}:users:{list}`, 'x');
+    expect(await cache.expire(['list', 'k'])).toBe(true);
+    expect(cache.stats().unsettled).toBe(0);
+    expect(await keys(`${prefix}:users:{*}`)).toEqual([`${prefix}:users:{k}`]);
+  });
+
   it('cacheable #888: concurrent cold gets in four instances are one load', async () => {
     const caches = [redis, behind, redis, behind].map((client) => instance<string>(client));
     let loads = 0;

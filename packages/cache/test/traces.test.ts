@@ -92,7 +92,7 @@ describe.each<[string, () => Tier | undefined]>([
   });
 
   it('is not bound by the deadline or signal of that caller', async () => {
-    const { cache, clock } = setUp();
+    const { cache, clock } = setUp({ ttlMs: 60_000 });
     const leaving = new AbortController();
     const seen: unknown[] = [];
     const call = request('caller', () =>
@@ -109,10 +109,13 @@ describe.each<[string, () => Tier | undefined]>([
     );
     const left = expect(call).rejects.toThrow('the client went away');
     await clock.advance(50);
+    const joined = cache.getOrLoad('k', () => 'not called');
     leaving.abort(new Error('the client went away'));
     await left;
     await clock.advance(2_000);
     expect(seen).toEqual([undefined, false]);
+    expect(await joined).toBe('v');
+    expect(cache.peek('k')).toBe('v');
     expect(parents()).toMatchObject({ load: 'caller' });
   });
 

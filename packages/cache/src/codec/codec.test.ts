@@ -90,6 +90,10 @@ for (const [name, make] of Object.entries(codecs)) {
     it('both codecs accept the same values', () => {
       for (const value of [
         Object.assign([1], { index: 0 }),
+        Object.assign([1, , 3], { index: 0 }), // prettier-ignore
+        ...['', '-1', '01', '1.5', '4294967295'].map((name) => Object.assign([1, 2], { [name]: 0 })),
+        Object.assign([1], { [Symbol('s')]: 1 }),
+        Object.assign(new Map(), { [Symbol('s')]: 1 }),
         'x'.match(/x/),
         JSON.parse('{"__proto__":{"admin":true}}'),
         { [Symbol('s')]: 1 },

@@ -91,11 +91,12 @@ export class ValueTraits {
 
   #inspectArray(list: readonly unknown[]): void {
     const keys = Object.keys(list);
+    const last = keys.at(-1);
+    // Extra fields come after all indexes. The result of a `RegExp` match is such an array.
+    if (last !== undefined && (last !== String(Number(last) >>> 0) || Number(last) >= list.length))
+      throw new CacheValueError('An array with extra fields cannot be stored');
+    rejectSymbolFields(list);
     if (keys.length !== list.length) {
-      const last = keys.at(-1);
-      // Extra fields come after all indexes. The result of a `RegExp` match is such an array.
-      if (last !== undefined && !(Number(last) < list.length))
-        throw new CacheValueError('An array with extra fields cannot be stored');
       this.hasSparseArrays = true;
       this.isJson = false;
       for (const key of keys) this.#visit(list[Number(key)]);
@@ -109,8 +110,7 @@ export class ValueTraits {
       if (this.#checksText && !isWellFormed(name)) this.hasIllFormedText = true;
       this.#visit(value[name]);
     }
-    if (Object.getOwnPropertySymbols(value).length > 0)
-      throw new CacheValueError('A field named by a symbol cannot be stored');
+    rejectSymbolFields(value);
     // It may be inherited or non-enumerable, and JSON.stringify calls it all the same.
     if (typeof value['toJSON'] === 'function') throw new CacheValueError('An object with toJSON cannot be stored');
   }
@@ -133,6 +133,7 @@ export class ValueTraits {
 
   #inspectBuiltIn(value: object): void {
     if (Object.keys(value).length > 0) throw new CacheValueError(`A ${className(value)} with fields cannot be stored`);
+    rejectSymbolFields(value);
     if (value instanceof Set) for (const item of value) this.#visit(item);
     else if (value instanceof Map) {
       for (const [key, item] of value) {
@@ -143,6 +144,11 @@ export class ValueTraits {
       throw new CacheValueError('A RegExp with a lastIndex other than 0 cannot be stored');
     }
   }
+}
+
+function rejectSymbolFields(value: object): void {
+  if (Object.getOwnPropertySymbols(value).length > 0)
+    throw new CacheValueError('A field named by a symbol cannot be stored');
 }
 
 function className(value: object): string {

@@ -3,6 +3,12 @@ import type { Redis, RedisArgument } from './client.ts';
 import type { KeyNames } from './key-names.ts';
 import { writeScript } from './scripts.ts';
 
+/** What became of a write. `late` has the offset of this server: nodes of a cluster have different clocks. */
+type Sent = { readonly state: 'late'; readonly offsetMs: number } | { readonly state: 'overtaken' | 'stored' };
+
+const STORED: Sent = { state: 'stored' };
+const OVERTAKEN: Sent = { state: 'overtaken' };
+
 /**
  * Writes that take effect soon or never. A command in a dead connection or in the queue of a driver would otherwise
  * take effect when the connection recovers, over whatever others have stored since, even after the process that sent it
@@ -24,32 +30,41 @@ export class DeadlineWriter {
   }
 
   /**
-   * Takes one round trip, or two when the offset is unknown or has changed. Rejects when the write did not take effect.
+   * Takes one round trip, or two when the offset is unknown or has changed. Returns false when it did not take effect
+   * because `isCurrent` was false before it was sent again: what was sent after the first attempt has reached the server
+   * already, and would be overwritten. Rejects when it did not take effect for another reason.
    */
-  async write(key: string, entry: Buffer, ttlMs: string, onAnswer?: () => void): Promise<void> {
+  async write(
+    key: string,
+    entry: Buffer,
+    ttlMs: string,
+    onAnswer?: () => void,
+    isCurrent?: () => boolean,
+  ): Promise<boolean> {
     const startedAt = this.#clock.monotonic();
-    const refusal = await this.#send(key, [entry, ttlMs], this.#serverClockOffsetMs);
-    if (refusal === undefined) return;
-    const isInTime = this.#clock.monotonic() - startedAt < this.#timeoutMs;
-    if (isInTime) onAnswer?.();
-    if (!isInTime || (await this.#send(key, [entry, ttlMs], refusal.offsetMs)) !== undefined) {
-      throw new Error('The write reached the server after its deadline');
+    let sent = await this.#send(key, [entry, ttlMs], this.#serverClockOffsetMs, isCurrent);
+    if (sent.state === 'late' && this.#clock.monotonic() - startedAt < this.#timeoutMs) {
+      onAnswer?.();
+      if (isCurrent?.() === false) return false;
+      sent = await this.#send(key, [entry, ttlMs], sent.offsetMs, isCurrent);
     }
+    if (sent.state === 'late') throw new Error('The write reached the server after its deadline');
+    return sent.state === 'stored';
   }
 
-  /**
-   * Returns undefined when it took effect, otherwise the offset of this server: nodes of a cluster have different
-   * clocks.
-   */
-  async #send(key: string, entryAndTtl: RedisArgument[], offsetMs: number): Promise<{ offsetMs: number } | undefined> {
+  async #send(
+    key: string,
+    entryAndTtl: RedisArgument[],
+    offsetMs: number,
+    isCurrent: (() => boolean) | undefined,
+  ): Promise<Sent> {
     // Twice the time limit: the write may take effect at its very end, and the offset is not exact.
     const deadline = Math.max(0, this.#clock.monotonic() + offsetMs + 2 * this.#timeoutMs);
     const args = [...entryAndTtl, String(Math.floor(deadline))];
-    const [stored, now] = (await writeScript.run(this.#redis, this.#keyNames.entryAndLease(key), args)) as [
-      number,
-      Buffer,
-    ];
+    const reply = await writeScript.run(this.#redis, this.#keyNames.entryAndLease(key), args, isCurrent);
+    if (reply === undefined) return OVERTAKEN;
+    const [stored, now] = reply as [number, Buffer];
     this.#serverClockOffsetMs = Number(now) - this.#clock.monotonic();
-    return stored === 1 ? undefined : { offsetMs: this.#serverClockOffsetMs };
+    return stored === 1 ? STORED : { state: 'late', offsetMs: this.#serverClockOffsetMs };
   }
 }

@@ -105,10 +105,17 @@ export class RedisSpace implements TierSpace {
     return this.#leases.fill(key, lease, toBuffer(entry), String(Math.ceil(ttlMs)));
   }
 
-  async write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void> {
-    await this.#writes.write(key, toBuffer(entry), String(Math.ceil(ttlMs)), onAnswer);
+  async write(
+    key: string,
+    entry: Uint8Array,
+    ttlMs: number,
+    onAnswer?: () => void,
+    isCurrent?: () => boolean,
+  ): Promise<boolean> {
+    if (!(await this.#writes.write(key, toBuffer(entry), String(Math.ceil(ttlMs)), onAnswer, isCurrent))) return false;
     onAnswer?.();
     await this.#publishKeys([key], 'invalidated');
+    return true;
   }
 
   async remove(keys: readonly string[], onAnswer?: () => void): Promise<void> {

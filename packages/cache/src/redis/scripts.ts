@@ -103,13 +103,14 @@ return 1`);
 
 /**
  * Expires entries: replaces their heads and shortens their time to live. KEYS: entry and separate lease, for each.
- * ARGV: the new head, the maximum time to live.
+ * ARGV: the new head, the maximum time to live. A key that is not a string is removed.
  */
 export const expireScript: Script = new Script(`
 for i = 1, #KEYS, 2 do
   redis.call('DEL', KEYS[i + 1])
   local remaining = redis.call('PTTL', KEYS[i])
-  if ARGV[2] == '0' or redis.pcall('GETRANGE', KEYS[i], 0, 5) == 'lease:' then
+  local start = redis.pcall('GETRANGE', KEYS[i], 0, 5)
+  if ARGV[2] == '0' or start == 'lease:' or type(start) ~= 'string' then
     redis.call('UNLINK', KEYS[i])
   elseif remaining ~= -2 then
     redis.call('SETRANGE', KEYS[i], 0, ARGV[1])
