@@ -38,7 +38,10 @@ export interface Decision extends PolicyDecision {
   readonly degraded: boolean;
   /** Tokens taken: the cost, or what was available for `takeUpTo`; 0 when denied. */
   readonly granted: number;
-  /** When it was made, in milliseconds on the clock of the store. `refund` uses it to find the window. */
+  /**
+   * When it was made, or from when on reserved tokens may be used, in milliseconds on the clock of the store. `refund`
+   * uses it to find the window.
+   */
   readonly stamp: number;
   /** The decisions of all limits, in their order; undefined when there is only one. */
   readonly policies?: readonly PolicyDecision[];

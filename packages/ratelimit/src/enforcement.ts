@@ -39,8 +39,3 @@ export class Enforcement {
     return allOnlyWatch(watching, this.#ratios.length);
   }
 }
-
-/** The part of `describe()` about `enforce`; empty when every denial counts. */
-export function describeEnforcement(enforce: number): string {
-  return enforce === 1 ? '' : enforce === 0 ? ' in shadow' : ` enforced for ${enforce * 100} % of keys`;
-}

@@ -15,7 +15,10 @@ export class RateLimitedError extends MacadamError {
   readonly limit: number;
   /** Tokens that are left. */
   readonly remaining: number;
-  /** When the same request would be allowed, in milliseconds. */
+  /**
+   * When the same request would be allowed, in milliseconds; `Infinity` when it costs more than the share of this process
+   * while the store does not respond.
+   */
   readonly retryAfterMs: number;
 
   constructor(
@@ -23,17 +26,19 @@ export class RateLimitedError extends MacadamError {
     decision: Pick<Decision, 'limit' | 'policy' | 'remaining' | 'retryAfterMs'>,
     refusalStatus?: number,
   ) {
-    super(`Rate limit "${decision.policy}" of "${limiter}" allows this again in ${decision.retryAfterMs} ms`, {
+    const { policy, retryAfterMs } = decision;
+    const when = retryAfterMs < Infinity ? `in ${retryAfterMs} ms` : 'only when its store responds';
+    super(`Rate limit "${policy}" of "${limiter}" allows this again ${when}`, {
       code: 'MAC_RATE_LIMITED',
       retryable: true,
       refusalStatus,
       stack: false,
     });
     this.limiter = limiter;
-    this.policy = decision.policy;
+    this.policy = policy;
     this.limit = decision.limit;
     this.remaining = decision.remaining;
-    this.retryAfterMs = decision.retryAfterMs;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 RateLimitedError.prototype.name = 'RateLimitedError';

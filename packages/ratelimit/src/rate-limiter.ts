@@ -32,7 +32,10 @@ export interface ReserveOptions extends CostOptions {
 
 /** Options of `refund`. */
 export interface RefundOptions extends CostOptions {
-  /** The decision that took the tokens: keeps the refund out of a newer window. Default: none. */
+  /**
+   * The decision that took the tokens: keeps the refund out of a newer window, and out of the store if it was `degraded`,
+   * since the store was not charged. Default: none.
+   */
   decision?: Decision;
 }
 
@@ -101,17 +104,33 @@ export interface RateLimiter extends AsyncDisposable {
    * (`MAC_CLOSED`) when the limiter is closed meanwhile, and the reason of the signal.
    */
   wait(key: string, options?: WaitOptions): Promise<Decision>;
-  /** Gives tokens back, never more than were taken. */
+  /**
+   * Gives tokens back, never more than were taken. With `decision`, a fixed or sliding window or a log gives them back to
+   * the moment at which they were taken. A token bucket does not keep such moments: it gives back at most what cannot have
+   * flowed back since, so late refunds of several decisions can together free a few tokens too early.
+   */
   refund(key: string, options?: RefundOptions): Promise<void>;
   /** Takes tokens even if they are not there: the key has to pay them off before it is allowed anything. */
   penalize(key: string, options?: CostOptions): Promise<void>;
-  /** Denies the key everything for `durationMs` milliseconds, above 0. */
+  /**
+   * Denies the key everything for `durationMs` milliseconds, above 0, also after `setLimits`. What is reserved meanwhile
+   * can be used after it, as the limits allow.
+   */
   block(key: string, durationMs: number): Promise<void>;
-  /** Forgets what the key took, and that it was blocked. */
+  /**
+   * Forgets what the key took, and that it was blocked. A key that shares a state with others, in a full memory store, is
+   * only unblocked.
+   */
   reset(key: string): Promise<void>;
-  /** Ends the permit that a `concurrency` limit granted; false when it had expired, or there is none. */
+  /**
+   * Ends the permit that a `concurrency` limit granted; false when it had expired, there is none, or the store did not
+   * respond: then it may end only by expiry.
+   */
   release(key: string, decision: Decision): Promise<boolean>;
-  /** Extends a permit by `permitTtlMs` from now; call it at a third of that. False when it had expired. */
+  /**
+   * Extends a permit by `permitTtlMs` from now; call it at a third of that. False when it had expired, or the store did
+   * not respond: then call it again.
+   */
   renew(key: string, decision: Decision): Promise<boolean>;
   /**
    * Replaces the limits, also for keys that are in use: each key keeps the ratio that it has used up. A limit is

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { runWork } from '@macadam/core';
+import { runWork, type Clock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { createShaper, type ShaperOptions } from './shaper.ts';
@@ -36,9 +36,12 @@ describe('createShaper', () => {
     [0.5, 2_000],
     [2.5, 400],
     [1_000, 1],
+    [1 / 60, 60_000],
+    [1 / 300, 300_000],
+    [0.0016, 625_000],
   ])('starts %d runs per second', async (ratePerSecond, everyMs) => {
     const { clock, begun, run } = bench({ ratePerSecond });
-    await clock.runUntil(Promise.all(['a', 'b', 'c'].map((name) => run(name))));
+    await clock.runUntil(Promise.all(['a', 'b', 'c'].map((name) => run(name, { maxWaitMs: Infinity }))));
     expect(begun.map(([, at]) => at)).toEqual([0, everyMs, 2 * everyMs]);
   });
 
@@ -109,11 +112,45 @@ describe('createShaper', () => {
     await expect(run('d', { signal: controller.signal })).resolves.toBe('gone');
   });
 
+  it('the timer for the next run is cancelled when the last one leaves the queue', async () => {
+    const { clock, begun, run } = bench({ ratePerSecond: 0.01 });
+    await run('a');
+    const controller = new AbortController();
+    const aborted = run('b', { maxWaitMs: Infinity, signal: controller.signal });
+    await clock.settle();
+    controller.abort(new Error('gone'));
+    expect(await aborted).toBe('gone');
+    clock.assertNoTimers();
+    await clock.runUntil(run('c', { maxWaitMs: Infinity }));
+    expect(begun).toEqual([
+      ['a', 0],
+      ['c', 100_000],
+    ]);
+  });
+
   it('runs each function in the context of its caller', async () => {
     const { clock, shaper } = bench();
     const context = new AsyncLocalStorage<number>();
     const runs = [1, 2, 3].map((n) => context.run(n, () => shaper.run(() => context.getStore())));
     expect(await clock.runUntil(Promise.all(runs))).toEqual([1, 2, 3]);
+  });
+
+  it('waits for the next turn outside of the context of its callers', async () => {
+    const clock = virtualClock();
+    const context = new AsyncLocalStorage<number>();
+    const seen: unknown[] = [];
+    const watched: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      sleep: (...args) => clock.sleep(...args),
+      setTimer(...args) {
+        seen.push(context.getStore());
+        return clock.setTimer(...args);
+      },
+    };
+    const shaper = createShaper({ ratePerSecond: 10, clock: watched });
+    await clock.runUntil(context.run(1, () => Promise.all([1, 2].map(() => shaper.run(() => undefined)))));
+    expect(seen).toEqual([undefined, undefined]);
   });
 
   it('limiter #50: thousands of aborted waits leak nothing', async () => {

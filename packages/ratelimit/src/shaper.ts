@@ -14,7 +14,6 @@ import {
   systemClock,
   type Clock,
   type Priority,
-  type Timer,
 } from '@macadam/core';
 import { tokenBucket } from './algorithms/token-bucket.ts';
 import { assertCallOptions, assertTenant } from './call-options.ts';
@@ -83,8 +82,6 @@ export interface Shaper extends AsyncDisposable {
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
-/** Long enough for `ratePerSecond: 0.001`, since a bucket refills a whole number of tokens per period. */
-const PERIOD_MS = 1_000_000;
 const RUN_OPTIONS = ['maxWaitMs', 'priority', 'tenant', 'signal'] as const;
 
 class TokenShaper implements Shaper {
@@ -94,7 +91,6 @@ class TokenShaper implements Shaper {
   /** The state of `#rate`. */
   readonly #state: number[] = [0, 0];
   readonly #queue: TurnQueue;
-  #timer: Timer | undefined;
   #closed = false;
   #begun = 0;
   #refused = 0;
@@ -104,13 +100,15 @@ class TokenShaper implements Shaper {
     const settings = shaperSettings(options);
     this.#settings = settings;
     this.name = settings.name;
-    const limit = Math.max(1, Math.round((settings.ratePerSecond * PERIOD_MS) / 1_000));
-    this.#rate = tokenBucket({ limit, periodMs: PERIOD_MS, burst: settings.burst });
-    this.#queue = new TurnQueue(settings.clock, (turn, now) => {
-      this.#expired++;
-      const waitedMs = Math.round(now - turn.queuedAt);
-      return this.#overloaded('deadline', turn.priority, `did not start it within ${waitedMs} ms`, now);
-    });
+    // A bucket refills a whole number of tokens per period, so the period takes the fraction of the rate.
+    const limit = Math.ceil(settings.ratePerSecond);
+    const periodMs = (limit * 1_000) / settings.ratePerSecond;
+    this.#rate = tokenBucket({ limit, periodMs, burst: settings.burst });
+    this.#queue = new TurnQueue(
+      settings.clock,
+      (turn, now) => this.#expiredError(turn, now),
+      (now) => this.#grantTurns(now),
+    );
   }
 
   async run<T>(fn: () => PromiseLike<T> | T, options: ShapedRunOptions = {}): Promise<T> {
@@ -146,7 +144,6 @@ class TokenShaper implements Shaper {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#timer?.cancel();
     this.#queue.rejectAll(() => this.#closedError());
   }
 
@@ -181,15 +178,13 @@ class TokenShaper implements Shaper {
   /** Starts queued runs while there are tokens, and sets a timer for the next token. */
   #grantTurns(now: number): void {
     while (this.#queue.size > 0 && this.#tryStart(now)) this.#queue.next('fifo')?.grant();
-    if (this.#queue.size === 0 || this.#timer !== undefined) return;
-    const { clock } = this.#settings;
-    this.#timer = clock.setTimer(
-      () => {
-        this.#timer = undefined;
-        this.#grantTurns(clock.monotonic());
-      },
-      this.#rate.waitMs(this.#state, 0, now, 1),
-    );
+    if (this.#queue.size > 0) this.#queue.wakeAt(now + this.#rate.waitMs(this.#state, 0, now, 1), now);
+  }
+
+  #expiredError(turn: Turn, now: number): OverloadedError {
+    this.#expired++;
+    const waitedMs = Math.round(now - turn.queuedAt);
+    return this.#overloaded('deadline', turn.priority, `did not start it within ${waitedMs} ms`, now);
   }
 
   #closedError(): ClosedError {

@@ -59,6 +59,10 @@ export function storeContract(makeStore: () => RateLimitStore): StoreCase[] {
     { name: 'charges all of several limits or none', run: () => allOrNone(limiterOf) },
     { name: 'keeps keys with any characters apart', run: () => keysStayApart(limiterOf(rates['tokenBucket']!())) },
     { name: 'blocks and resets a key', run: () => blocks(limiterOf(rates['slidingLog']!())) },
+    ...Object.entries(rates).map(([kind, limit]) => ({
+      name: `${kind}: a blocked key stays blocked when the limits change`,
+      run: () => staysBlocked(limiterOf(rates['tokenBucket']!()), limit()),
+    })),
     { name: 'reserves tokens, and cancels a reservation', run: () => reserves(limiterOf(rates['tokenBucket']!())) },
     { name: 'releases a permit only once', run: () => permits(limiterOf(concurrency({ limit: 2 }))) },
   ];
@@ -184,6 +188,22 @@ async function blocks(limiter: RateLimiter): Promise<void> {
   await limiter.reset('b');
   assert.equal((await limiter.take('a', { cost: 10 })).allowed, true);
   assert.equal((await limiter.take('b', { cost: 10 })).allowed, true);
+}
+
+async function staysBlocked(limiter: RateLimiter, other: Limit): Promise<void> {
+  const own = tokenBucket({ limit: 5, periodMs: HOUR_MS, name: 'own' });
+  await limiter.take('a');
+  for (const limits of [[own], [other], [own, other], [other, own]]) {
+    await limiter.block('a', HOUR_MS);
+    limiter.setLimits(limits);
+    const denied = await limiter.take('a');
+    assert.deepEqual([denied.allowed, denied.remaining, denied.retryAfterMs > HOUR_MS / 2], [false, 0, true]);
+    assert.equal((await limiter.peek('a')).allowed, false);
+    assert.equal((await limiter.takeUpTo('a', 2)).granted, 0);
+  }
+  limiter.setLimits([other]);
+  await limiter.reset('a');
+  assert.equal((await limiter.take('a')).allowed, true);
 }
 
 async function reserves(limiter: RateLimiter): Promise<void> {

@@ -3,7 +3,8 @@ import { annotateDecision } from './annotate.ts';
 import { assertCallOptions, assertNoPermitLimit, readCost, readPermit, readRefund, readWait } from './call-options.ts';
 import { assertReservable, isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
-import { Enforcement, describeEnforcement } from './enforcement.ts';
+import { describeLimiter } from './describe-limiter.ts';
+import { Enforcement } from './enforcement.ts';
 import { CostAboveCapacityError, RateLimitStoreError, RateLimitedError } from './errors.ts';
 import { assertLimits, rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
@@ -16,7 +17,7 @@ import type {
   ReserveOptions,
   WaitOptions,
 } from './rate-limiter.ts';
-import { sharedTable } from './store/shared-table.ts';
+import { chargedTable, sharedTable } from './store/shared-table.ts';
 import { shadowedDecision } from './store/combine-decisions.ts';
 import type { TakeRequest, Awaitable, LimitTable } from './store/store.ts';
 import { storedKey } from './key.ts';
@@ -102,7 +103,7 @@ export class StoreRateLimiter implements RateLimiter {
     const cancel = async (): Promise<void> => {
       if (!held) return;
       held = false;
-      await this.#table.cancel(stored, cost, actAt);
+      await chargedTable(this.#table, decision)?.cancel(stored, cost, actAt);
     };
     // Not through #record: shadow mode does not apply to reservations.
     if (decision.degraded) this.#degraded++;
@@ -120,7 +121,8 @@ export class StoreRateLimiter implements RateLimiter {
       const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs });
       if (!allowed) throw new RateLimitedError(this.name, decision, 429);
       await this.#waiters.sleep(waitMs, signal).catch(async (error: unknown) => {
-        await cancel();
+        // If the store does not respond, the tokens are lost. The caller gets the reason of its signal all the same.
+        await cancel().catch(() => undefined);
         throw error;
       });
       return decision;
@@ -133,14 +135,15 @@ export class StoreRateLimiter implements RateLimiter {
       const leftMs = until - this.#clock.monotonic();
       const waitMs = polls ? Math.min(decision.retryAfterMs, PERMIT_POLL_MS) : decision.retryAfterMs;
       if (waitMs > leftMs) throw new RateLimitedError(this.name, decision, 429);
-      await this.#waiters.sleep(waitMs, signal);
+      // For ever is only until the store responds: without it, the cost is above the share of this process.
+      await this.#waiters.sleep(waitMs < Infinity ? waitMs : PERMIT_POLL_MS, signal);
     }
   }
 
   async refund(key: string, options: RefundOptions = {}): Promise<void> {
     const { cost, stamp } = readRefund(options);
     assertNoPermitLimit('refund', this.#limits);
-    if (cost > 0) await this.#table.charge(storedKey(key), -cost, stamp);
+    if (cost > 0) await chargedTable(this.#table, options.decision)?.charge(storedKey(key), -cost, stamp);
   }
 
   async penalize(key: string, options: CostOptions = {}): Promise<void> {
@@ -190,11 +193,7 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   describe(): string {
-    const { store, enforce, onStoreFailure, expectedInstances } = this.#settings;
-    const words = this.#limits.map((limit) => limit.describe() + describeEnforcement(limit.enforce)).join('; and ');
-    const outage = store.kind === 'memory' ? '' : `; without the store: ${onStoreFailure}, 1/${expectedInstances} each`;
-    const kept = `kept in ${store.describe()}${outage}`;
-    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${describeEnforcement(enforce)}`}`;
+    return describeLimiter(this.#settings, this.#limits);
   }
 
   stats(): RateLimiterStats {
@@ -209,7 +208,7 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async close(): Promise<void> {
-    this.#waiters.rejectAll(new ClosedError(`Rate limiter "${this.name}"`));
+    this.#waiters.close(new ClosedError(`Rate limiter "${this.name}"`));
     await this.#table.close?.();
     if (this.#ownsStore) await this.#settings.store.close();
   }

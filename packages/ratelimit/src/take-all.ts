@@ -95,10 +95,15 @@ async function giveBack(taken: readonly { claim: Claim; decision: Decision }[]):
   const refunds = taken
     .filter(({ decision }) => decision.granted > 0)
     .map(async ({ claim: { limiter, key }, decision }) => {
-      if (decision.permit === undefined) await limiter.refund(key, { decision });
-      else await limiter.release(key, decision);
+      if (decision.permit !== undefined) await limiter.release(key, decision);
+      else if (!hasPermitLimit(decision)) await limiter.refund(key, { decision });
     });
   await Promise.all(refunds);
+}
+
+/** Refunds are not for limiters with a concurrency limit, even where it granted no permit, since it was not enforced. */
+function hasPermitLimit(decision: Decision): boolean {
+  return (decision.policies ?? [decision]).some(({ periodMs }) => periodMs === 0);
 }
 
 /** The denial with the longest wait, else the grant that left the least. */

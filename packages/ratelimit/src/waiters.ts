@@ -25,6 +25,7 @@ export class Waiters {
   readonly #clock: Clock;
   readonly #queue: ExpiryQueue;
   readonly #waiting = new Set<Waiter>();
+  #closed: Error | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -35,9 +36,10 @@ export class Waiters {
     return this.#waiting.size;
   }
 
-  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first, or when the waiters are closed. */
   sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (delayMs <= 0 && signal?.aborted !== true) return Promise.resolve();
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       const abort: { unsubscribe?: Unsubscribe } = {};
       const remove = (): void => {
@@ -63,7 +65,9 @@ export class Waiters {
     });
   }
 
-  rejectAll(error: unknown): void {
+  /** Rejects all that sleep, and whoever would sleep later: a wait may be asking the store at this moment. */
+  close(error: Error): void {
+    this.#closed = error;
     for (const waiter of [...this.#waiting]) waiter.reject(error);
   }
 }

@@ -1,5 +1,5 @@
 // A fleet on one store in virtual time with network latency: how many commands leases save, and by how much limits are exceeded.
-import { virtualClock } from '@macadam/testkit';
+import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { concurrency, createRateLimiter, fixedWindow, slidingWindow, tokenBucket, type Limit } from '../src/index.ts';
 import { mostInAnyWindow, runFleet, sharedStore } from './fleet.ts';
@@ -162,5 +162,69 @@ describe('leases', () => {
     expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
     expect(await clock.runUntil(limiter.take('k'))).toMatchObject({ allowed: true, source: 'memory', limit: 10 });
     expect((await central.take('k', 0, 'peek')).remaining).toBe(8);
+  });
+
+  it('what a process holds is never more than its part of maxShare', async () => {
+    const clock = virtualClock();
+    const limits = perSecond(4_000);
+    const { store, central } = sharedStore(clock, limits, () => 0.01);
+    const lease = { ttlMs: 1_000, maxShare: 0.05 };
+    const limiter = createRateLimiter({ name: 'lease', limits, store: { ...store, lease }, clock });
+    const held = (): number => limiter.stats()['tokensBorrowed']! - limiter.stats()['tokensSpent']!;
+    for (const cost of [150, 150, 1, 200]) {
+      await clock.runUntil(limiter.take('k', { cost }));
+      expect(held()).toBeLessThanOrEqual(200);
+    }
+    await clock.advance(900);
+    const fromStore = (await central.take('k', 0, 'peek')).remaining;
+    expect(held() + fromStore).toBeLessThanOrEqual(4_200);
+  });
+
+  it('a grant from a lease is a grant, also if the store has denied something since', async () => {
+    const clock = virtualClock();
+    const limits = [
+      tokenBucket({ limit: 1_000, periodMs: 3_600_000, name: 'bucket' }),
+      slidingWindow({ limit: 1_000, periodMs: 3_600_000, name: 'window' }),
+    ];
+    const { store, central } = sharedStore(clock, limits);
+    const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
+    for (let i = 0; i < 45; i++) await clock.runUntil(limiter.take('k'));
+    await central.charge('k', 1_000, undefined);
+    let spent = limiter.stats()['tokensSpent'] as number;
+    let denied = 0;
+    for (let i = 0; i < 40; i++) {
+      const { allowed, granted, retryAfterMs, policies } = await clock.runUntil(limiter.take('k'));
+      const nowSpent = limiter.stats()['tokensSpent'] as number;
+      expect([allowed, granted, retryAfterMs === 0]).toEqual(nowSpent > spent ? [true, 1, true] : [false, 0, false]);
+      if (allowed) expect(policies?.every((one) => one.allowed && one.retryAfterMs === 0)).toBe(true);
+      else denied++;
+      spent = nowSpent;
+      await clock.advance(3);
+    }
+    expect(denied).toBeGreaterThan(0);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('close gives every lease back while requests go on: seed %d', async (seed) => {
+    const clock = virtualClock();
+    const random = seededRandom(seed);
+    const limits = [tokenBucket({ limit: 2_000, periodMs: 315_360_000_000 })];
+    const { store, central } = sharedStore(clock, limits, () => random() * 3);
+    const lease = { ttlMs: 60_000, maxShare: 0.3 };
+    const fleet = [1, 2, 3].map(() =>
+      createRateLimiter({ name: 'lease', limits, store: { ...store, lease }, clock, expectedInstances: 3 }),
+    );
+    let used = 0;
+    const askAll = async (): Promise<void> => {
+      for (const one of fleet) {
+        void one.take('k', { cost: 1 + Math.floor(random() * 20) }).then(({ granted }) => (used += granted));
+      }
+      await clock.advance(random() * 5);
+    };
+    for (let i = 0; i < 40; i++) await askAll();
+    const closing = Promise.all(fleet.map((one) => one.close()));
+    for (let i = 0; i < 5; i++) await askAll();
+    await clock.runUntil(closing);
+    await clock.advance(1_000);
+    expect(2_000 - (await central.take('k', 0, 'peek')).remaining).toBe(used);
   });
 });

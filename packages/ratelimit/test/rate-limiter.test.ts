@@ -211,6 +211,53 @@ describe('the other operations', () => {
     expect((await limiter.take('a', { cost: 10 })).allowed).toBe(true);
   });
 
+  it('waits that begin during a block are served after it as the limit allows, not all at its end', async () => {
+    const { limiter, clock } = bench();
+    await limiter.block('a', 10_000);
+    const servedAt: number[] = [];
+    for (let i = 0; i < 50; i++) {
+      void limiter.wait('a', { maxWaitMs: 60_000 }).then(() => servedAt.push(clock.monotonic()));
+      await clock.advance(100);
+    }
+    await clock.advance(60_000);
+    expect(servedAt).toEqual(Array.from({ length: 50 }, (_, i) => 10_000 + Math.max(0, i - 9) * 100));
+  });
+
+  it('a reservation made during a block can be cancelled, and refunded once it is due', async () => {
+    const { limiter, clock } = bench();
+    await limiter.block('a', 10_000);
+    const first = await limiter.reserve('a', { cost: 10, maxWaitMs: 60_000 });
+    const second = await limiter.reserve('a', { cost: 5, maxWaitMs: 60_000 });
+    expect([first.waitMs, second.waitMs]).toEqual([10_000, 10_500]);
+    await second.cancel();
+    await clock.advance(10_000);
+    expect((await limiter.peek('a')).remaining).toBe(0);
+    await limiter.refund('a', { decision: first.decision });
+    expect((await limiter.peek('a')).remaining).toBe(10);
+  });
+
+  it.each([
+    ['tokenBucket', tokenBucket({ limit: 5, periodMs: 60_000 })],
+    ['fixedWindow', fixedWindow({ limit: 5, periodMs: 60_000 })],
+    ['slidingWindow', slidingWindow({ limit: 5, periodMs: 60_000 })],
+    ['slidingLog', slidingLog({ limit: 5, periodMs: 60_000 })],
+    ['concurrency', concurrency({ limit: 5, permitTtlMs: 60_000 })],
+  ])('retryAfterMs and resetAfterMs of a blocked key are exact: %s', async (_, limit) => {
+    const { limiter, clock } = bench({ limits: [limit] });
+    await limiter.take('a', { cost: 5 });
+    await limiter.block('a', 3_000.5);
+    await limiter.block('b', 3_000.5);
+    expect(await limiter.take('b', { cost: 5 })).toMatchObject({ retryAfterMs: 3_001, resetAfterMs: 3_001 });
+    const { retryAfterMs, resetAfterMs } = await limiter.take('a', { cost: 2 });
+    expect(resetAfterMs).toBeGreaterThanOrEqual(60_000);
+    await clock.advance(retryAfterMs - 1);
+    expect(await limiter.peek('a', { cost: 2 })).toMatchObject({ allowed: false, retryAfterMs: 1 });
+    await clock.advance(1);
+    expect(await limiter.peek('a', { cost: 2 })).toMatchObject({ allowed: true });
+    await clock.advance(resetAfterMs - retryAfterMs);
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 5, resetAfterMs: 0 });
+  });
+
   it('upstash resetUsedTokens: reset affects exactly the given key', async () => {
     const { limiter } = bench();
     for (const key of ['*', 'a', '[ab]', 'a:b', '{a}']) await limiter.take(key, { cost: 10 });
@@ -326,6 +373,20 @@ describe('reserve and wait', () => {
     await limiter.close();
     expect(await wait).toMatchObject({ code: 'MAC_CLOSED' });
     clock.assertNoTimers();
+  });
+
+  it.each([
+    ['token bucket', [tokenBucket({ limit: 1, periodMs: 60_000 })]],
+    ['permits', [concurrency({ limit: 1 })]],
+  ])('close rejects a wait whose request is not decided yet, and gives its tokens back: %s', async (_, limits) => {
+    const { limiter, clock } = bench({ limits });
+    await limiter.take('a');
+    const wait = limiter.wait('a', { maxWaitMs: Infinity }).catch((error: unknown) => error);
+    await limiter.close();
+    expect(await wait).toMatchObject({ code: 'MAC_CLOSED' });
+    expect(clock.monotonic()).toBe(0);
+    clock.assertNoTimers();
+    expect((await limiter.peek('a', { cost: 1 })).retryAfterMs).toBeLessThanOrEqual(60_000);
   });
 });
 

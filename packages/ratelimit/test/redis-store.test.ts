@@ -9,6 +9,7 @@ import {
   createRateLimiter,
   fixedWindow,
   memoryStore,
+  rateLimitHeaders,
   redisStore,
   slidingLog,
   slidingWindow,
@@ -73,7 +74,8 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     await limiter.peek('k');
     await limiter.block('k', 60_000);
     await expectExpiry();
-    expect(await redis.command('KEYS', `${ours}:*`)).toHaveLength(4);
+    // One for each limit, and one for the block.
+    expect(await redis.command('KEYS', `${ours}:*`)).toHaveLength(5);
     await limiter.reset('k');
     expect(await redis.command('KEYS', `${ours}:*`)).toEqual([]);
     const permits = limiterOf({ limits: [concurrency({ limit: 1, permitTtlMs: 60_000 })] });
@@ -128,11 +130,15 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     }
   });
 
-  it('upstash #156: a penalty of any size has a time to live that the server accepts', async () => {
+  it('upstash #156: a penalty of any size has a time to live that the server accepts, and waits that it can send', async () => {
     for (const limit of [tokenBucket({ limit: 1, periodMs: hour }), slidingLog({ limit: 1, periodMs: hour })]) {
       const limiter = limiterOf({ limits: [limit] });
       await limiter.penalize('k', { cost: 1e18 });
       expect(await limiter.peek('k', { cost: 1 })).toMatchObject({ allowed: false, remaining: 0 });
+      const denied = await limiter.take('k');
+      expect(denied.retryAfterMs).toBeGreaterThan(0);
+      expect(denied.resetAfterMs).toBeGreaterThanOrEqual(denied.retryAfterMs);
+      expect(Number(rateLimitHeaders(denied)['Retry-After'])).toBeGreaterThan(0);
       expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
     }
   });

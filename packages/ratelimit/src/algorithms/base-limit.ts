@@ -1,6 +1,6 @@
 import type { LimitDecision } from '../decision.ts';
 import {
-  SLACK,
+  slackOf,
   stepOf,
   type Limit,
   type LimitKind,
@@ -24,7 +24,7 @@ export abstract class BaseLimit implements Limit {
   readonly width: number;
   readonly parameters: readonly number[];
   readonly enforce: number;
-  /** `SLACK` in tokens of this limit. */
+  /** `slackOf` the capacity. */
   protected readonly slack: number;
 
   constructor({ name, limit, periodMs, capacity = limit, width, parameters, enforce }: LimitFields) {
@@ -35,7 +35,7 @@ export abstract class BaseLimit implements Limit {
     this.width = width;
     this.parameters = parameters;
     this.enforce = enforce;
-    this.slack = capacity * SLACK;
+    this.slack = slackOf(capacity);
   }
 
   step(state: readonly number[], now: number, cost: number): LimitStep {

@@ -101,8 +101,13 @@ export function isPermitLimit(limit: Limit): limit is PermitLimit {
   return limit.kind === 'concurrency';
 }
 
-/** Tolerance for rounding errors in sums of fractional costs, as a ratio of the capacity: far below one token. */
-export const SLACK = 1e-9;
+/**
+ * Tolerance for rounding errors in sums of fractional costs, in tokens: a billionth of the capacity, and never more than a
+ * thousandth of a token.
+ */
+export function slackOf(capacity: number): number {
+  return Math.min(capacity * 1e-9, 1e-3);
+}
 
 /** Rounds what is left down to a whole number from 0 to `max`. */
 export function wholeRemaining(left: number, max: number, slack: number): number {

@@ -18,7 +18,7 @@ import { BaseLimit } from './base-limit.ts';
 /** Options of `slidingLog`. */
 export type SlidingLogOptions = LimitOptions;
 
-/** The log holds up to two numbers per token. */
+/** The log holds up to this many times, two numbers each. */
 const MAX_LOG_LIMIT = 1_000;
 
 /** State: [at, cost] for each time at which tokens were taken, oldest first. */
@@ -74,8 +74,12 @@ class SlidingLog extends BaseLimit {
     const at = log.length === 0 ? now : Math.max(now, log[log.length - 2] as number);
     const first = this.#firstLive(log, at);
     if (first > 0) log.splice(0, first);
-    if (log.length > 0 && log[log.length - 2] === at) log[log.length - 1] = (log[log.length - 1] as number) + cost;
-    else log.push(at, cost);
+    const newest = log.length - 2;
+    // A full log (of fractional costs, or penalties) counts the newest tokens as if taken now: they are freed later.
+    if (newest >= 0 && (log[newest] === at || log.length >= 2 * MAX_LOG_LIMIT)) {
+      log[newest] = at;
+      log[newest + 1] = (log[newest + 1] as number) + cost;
+    } else log.push(at, cost);
   }
 
   charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void {
@@ -85,13 +89,22 @@ class SlidingLog extends BaseLimit {
     }
     const log = state as number[];
     let refund = -amount;
+    let kept = 0;
     // Without a stamp the oldest entries are refunded first: what remains counted then stays counted the longest.
-    for (let i = this.#firstLive(log, now); i < log.length && refund > 0; i += 2) {
-      if (stamp !== undefined && log[i] !== stamp) continue;
-      const refunded = Math.min(log[i + 1] as number, refund);
-      log[i + 1] = (log[i + 1] as number) - refunded;
-      refund -= refunded;
+    for (let i = this.#firstLive(log, now); i < log.length; i += 2) {
+      const at = log[i] as number;
+      let cost = log[i + 1] as number;
+      if (refund > 0 && (stamp === undefined || at === stamp)) {
+        const refunded = Math.min(cost, refund);
+        cost -= refunded;
+        refund -= refunded;
+        if (cost <= this.slack) continue;
+      }
+      log[kept] = at;
+      log[kept + 1] = cost;
+      kept += 2;
     }
+    log.length = kept;
   }
 
   expiresAt(state: StateNumbers): number {
@@ -134,6 +147,9 @@ class SlidingLog extends BaseLimit {
 /**
  * Remembers when each token was taken: exactly `limit` in any period, at up to 16 bytes a token and a third more to grow
  * by. For small limits, at most 1 000; `slidingWindow` is within a cell of it at a fraction of the price.
+ *
+ * It remembers at most 1 000 moments for a key. Fractions of tokens, or penalties, at more moments than that in one period
+ * are counted together, as if taken at the latest of them.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

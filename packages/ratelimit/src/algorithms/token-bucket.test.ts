@@ -81,6 +81,29 @@ describe('tokenBucket', () => {
     expect(limit.step(state, 5, 0.1).decision).toMatchObject({ allowed: false, retryAfterMs: 100, remaining: 0 });
   });
 
+  it('charges costs that are tiny next to the burst, and never allows a token more', () => {
+    const limit = tokenBucket({ limit: 1e12, periodMs: 86_400_000 });
+    const state = [0, 0];
+    for (let i = 0; i < 1_000; i++) limit.commit(state, 0, 0, 10, 0);
+    expect(limit.look(state, 0, 0, 0).remaining).toBe(1e12 - 10_000);
+    expect(limit.look(state, 0, 0, 1e12 - 10_000).allowed).toBe(true);
+    expect(limit.look(state, 0, 0, 1e12 - 9_999).allowed).toBe(false);
+  });
+
+  it('a refund gives back nothing that has flowed back since the tokens were taken', () => {
+    const limit = tokenBucket({ limit: 20, periodMs: 1_000, burst: 10, strict: true });
+    const state = [0, 0];
+    limit.commit(state, 0, 60_000, 10, 0);
+    limit.charge(state, 0, 60_000, -9, 0);
+    expect(limit.look(state, 0, 60_000, 0).remaining).toBe(0);
+    // Half of what was taken 500 ms ago has flowed back: it is what is left now, and the rest can be given back.
+    limit.charge(state, 0, 60_500, -9, 60_000);
+    expect(limit.look(state, 0, 60_500, 0).remaining).toBe(10);
+    limit.commit(state, 0, 60_500, 10, 0);
+    limit.charge(state, 0, 60_500, -9, 60_000);
+    expect(limit.look(state, 0, 60_500, 0).remaining).toBe(5);
+  });
+
   it('a clock that is set back grants nothing, and retryAfterMs includes the step', () => {
     const limit = tokenBucket({ limit: 10, periodMs: 1_000 });
     const { next } = limit.step([], 5_000, 10);
@@ -98,6 +121,24 @@ describe('tokenBucket', () => {
       state = next;
     }
     expect(taken).toBe(10);
+  });
+
+  it.each([
+    { limit: 10, burst: 8, parts: 4 },
+    { limit: 10, burst: 9, parts: 3 },
+    { limit: 4, burst: 3, parts: 4 },
+    { limit: 100, burst: 50, parts: 7 },
+  ])('strict stays strict when it is shared: $limit, $burst at once, in $parts parts', ({ limit, burst, parts }) => {
+    const share = tokenBucket({ limit, periodMs: 1_000, burst, strict: true }).share(parts);
+    let state: readonly number[] = [];
+    let taken = 0;
+    for (let now = 0; now < 1_000; now++) {
+      const { decision, next } = share.step(state, now, 1);
+      if (decision.allowed) taken++;
+      state = next;
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect(taken * parts).toBeLessThanOrEqual(limit);
   });
 
   describe('cancelling a reservation, as in x/time/rate', () => {

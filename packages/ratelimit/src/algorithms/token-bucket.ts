@@ -34,7 +34,8 @@ export interface TokenBucketOptions extends LimitOptions {
   /**
    * Guarantees that no period, wherever it starts, sees more than `limit`: the bucket refills at `(limit - burst) /
    * periodMs`. A plain bucket lets up to `limit + burst` through in one period: a full bucket and what is refilled
-   * meanwhile (Bucket4j documents the same). Default: false.
+   * meanwhile (Bucket4j documents the same). Refunds that come so late that part of the tokens has flowed back can
+   * exceed it by a few tokens. Default: false.
    */
   strict?: boolean;
 }
@@ -91,11 +92,17 @@ class TokenBucket extends BaseLimit implements ReservableLimit {
   }
 
   commit(state: StateNumbers, base: number, now: number, cost: number): void {
-    this.charge(state, base, now, cost);
+    this.#write(state, base, now, this.#level(state, base, now) + cost);
   }
 
-  charge(state: StateNumbers, base: number, now: number, amount: number): void {
-    const level = this.#level(state, base, now) + amount;
+  charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void {
+    if (amount >= 0) {
+      this.commit(state, base, now, amount);
+      return;
+    }
+    // What has flowed back since the tokens were taken must not be given back a second time.
+    const most = stamp === undefined ? -amount : Math.max(0, this.capacity - (now - stamp) * this.#rate);
+    const level = this.#level(state, base, now) - Math.min(-amount, most);
     this.#write(state, base, now, level > this.slack ? level : 0);
   }
 
@@ -109,7 +116,7 @@ class TokenBucket extends BaseLimit implements ReservableLimit {
     const lastActAt = (state[base + 1] as number) + ((state[base] as number) - this.capacity) / this.#rate;
     // Later reservations keep their times, so what they reserved is not given back (as in Go's x/time/rate).
     const reservedAfter = Math.max(0, (lastActAt - actAt) * this.#rate);
-    if (cost > reservedAfter) this.charge(state, base, now, reservedAfter - cost);
+    if (cost > reservedAfter) this.charge(state, base, now, reservedAfter - cost, undefined);
   }
 
   expiresAt(state: StateNumbers, base: number): number {
@@ -135,9 +142,10 @@ class TokenBucket extends BaseLimit implements ReservableLimit {
   share(parts: number): TokenBucket {
     const limit = Math.max(1, Math.floor(this.limit / parts));
     const burst = Math.max(1, Math.floor(this.capacity / parts));
-    // With one token per period, `strict` would leave nothing to refill.
-    const strict = this.#strict && limit > burst;
-    return new TokenBucket(this.name, limit, this.periodMs, Math.min(burst, this.capacity), strict, this.enforce);
+    // `strict` needs a token to refill. With one token per period, it has none, and a plain bucket of one is as strict.
+    const strict = this.#strict && limit > 1;
+    const most = strict ? Math.min(burst, limit - 1) : burst;
+    return new TokenBucket(this.name, limit, this.periodMs, most, strict, this.enforce);
   }
 
   describe(): string {

@@ -115,6 +115,39 @@ describe('slidingLog', () => {
     for (let i = 0; i < 1_000; i++) state = limit.step(state, 5, 1).next;
     expect(state).toEqual([5, 1_000]);
   });
+
+  it('forgets what was refunded, and what has expired', () => {
+    const limit = slidingLog({ limit: 5, periodMs: 1_000 });
+    const state: number[] = [];
+    for (let now = 0; now < 5; now++) limit.commit(state, 0, now, now === 4 ? 0.3 : 1, 0);
+    limit.charge(state, 0, 5, -0.1, 4);
+    limit.charge(state, 0, 5, -0.2, 4);
+    limit.charge(state, 0, 5, -1, 1);
+    expect(state).toEqual([0, 1, 2, 1, 3, 1]);
+    expect(limit.expiresAt(state, 0)).toBe(1_003);
+    expect(limit.look(state, 0, 5, 0).resetAfterMs).toBe(998);
+    limit.charge(state, 0, 1_000, -1, 3);
+    expect(state).toEqual([2, 1]);
+    limit.charge(state, 0, 1_000, -1, undefined);
+    expect(state).toEqual([]);
+  });
+
+  it('remembers at most a thousand moments, and never allows more for it', () => {
+    const limit = slidingLog({ limit: 5, periodMs: 10_000 });
+    const state: number[] = [];
+    let taken = 0;
+    for (let now = 0; now < 10_000; now++) {
+      if (!limit.look(state, 0, now, 0.004).allowed) continue;
+      limit.commit(state, 0, now, 0.004, 0);
+      taken += 0.004;
+    }
+    expect(state).toHaveLength(2_000);
+    expect(taken).toBeCloseTo(5);
+    // The time of the latest has moved on with each that found no room.
+    expect(limit.look(state, 0, 10_998, 5)).toMatchObject({ allowed: false, remaining: 3, retryAfterMs: 251 });
+    for (let i = 0; i < 5_000; i++) limit.charge(state, 0, 20_000 + i, 1, undefined);
+    expect(state).toHaveLength(2_000);
+  });
 });
 
 describe('concurrency', () => {

@@ -116,6 +116,17 @@ describe('createOutboundLimiter', () => {
     clock.assertNoTimers();
   });
 
+  it('the timer for the next turn is cancelled when the last call has left', async () => {
+    const { clock, limiter, call } = setUp();
+    const turns = [await limiter.acquire('a'), await limiter.acquire('a')];
+    turns[0]?.settle(THROTTLED);
+    const late = call('a');
+    turns[1]?.settle({ status: 429, headers: { 'retry-after': '600' } });
+    expect(await clock.runUntil(late)).toBe('MAC_RATE_LIMITED');
+    expect(clock.monotonic()).toBe(30_000);
+    clock.assertNoTimers();
+  });
+
   it('bounds the queue, and evicts a lower priority for a higher one', async () => {
     const { clock, limiter, call } = setUp({ maxQueued: 2, adaptive: false });
     await call('a', {}, THROTTLED);

@@ -1,4 +1,4 @@
-import type { Priority, Timer } from '@macadam/core';
+import type { Priority } from '@macadam/core';
 import { OverloadedError, RateLimitedError } from '../errors.ts';
 import { parseRateLimitHeaders, type ServerLimits } from '../headers/parse-rate-limit.ts';
 import { TurnQueue, type Turn, type TurnRequest } from '../queue/turn-queue.ts';
@@ -53,18 +53,17 @@ export class Partition {
   readonly #rate: CubicRate;
   #sent = 0;
   #pausedUntil = -Infinity;
-  #timer: Timer | undefined;
-  #timerAt = 0;
 
   constructor(name: string, settings: OutboundSettings, counts: OutboundCounts) {
     this.#name = name;
     this.#settings = settings;
     this.#counts = counts;
     this.#rate = new CubicRate(settings.clock.monotonic());
-    this.#queue = new TurnQueue(settings.clock, (_, now) => {
-      this.#counts.expired++;
-      return this.#rateLimitedError(now, this.#nextAt(now) - now);
-    });
+    this.#queue = new TurnQueue(
+      settings.clock,
+      (_, now) => this.#expiredError(now),
+      (now) => this.#grantTurns(now),
+    );
   }
 
   get queued(): number {
@@ -115,7 +114,6 @@ export class Partition {
   }
 
   close(error: unknown): void {
-    this.#timer?.cancel();
     this.#queue.rejectAll(() => error);
   }
 
@@ -144,29 +142,18 @@ export class Partition {
     while (this.#queue.size > 0) {
       const at = this.#nextAt(now);
       if (at > now) {
-        this.#setTimer(at, now);
+        this.#queue.wakeAt(at, now);
         return;
       }
       const turn = this.#queue.next('fifo') as Turn;
       this.#numbers.set(turn, this.#recordSent(now));
       turn.grant();
     }
-    this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
-  #setTimer(at: number, now: number): void {
-    if (this.#timer !== undefined && this.#timerAt === at) return;
-    const { clock } = this.#settings;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    this.#timer = clock.setTimer(
-      () => {
-        this.#timer = undefined;
-        this.#grantTurns(clock.monotonic());
-      },
-      Math.ceil(at - now),
-    );
+  #expiredError(now: number): RateLimitedError {
+    this.#counts.expired++;
+    return this.#rateLimitedError(now, this.#nextAt(now) - now);
   }
 
   /** Names what delays requests the longest: a limit of the server, the pause it asked for, or the rate that was found. */

@@ -2,8 +2,10 @@ import {
   Expiring,
   ExpiryQueue,
   onAbort,
+  runAtRoot,
   type Clock,
   type Priority,
+  type Timer,
   type Unsubscribe,
   type Waiting,
 } from '@macadam/core';
@@ -60,16 +62,29 @@ export interface TurnRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The callers that wait for a turn, by priority and fair to tenants. One timer serves the longest waits of all. */
+/**
+ * The callers that wait for a turn, by priority and fair to tenants. One timer serves the longest waits of all, and one
+ * wakes the owner for the next turn. An empty queue has neither.
+ */
 export class TurnQueue {
+  readonly #clock: Clock;
   readonly #queue = new FairQueue<Turn>();
-  readonly #timers: ExpiryQueue;
+  readonly #expiries: ExpiryQueue;
   /** Makes the error for a caller whose longest wait has passed. */
   readonly expiredError: (turn: Turn, now: number) => unknown;
+  readonly #wake: (now: number) => void;
+  #wakeTimer: Timer | undefined;
+  #wakesAt = Infinity;
 
-  constructor(clock: Clock, expiredError: (turn: Turn, now: number) => unknown) {
-    this.#timers = new ExpiryQueue(clock);
+  constructor(
+    clock: Clock,
+    expiredError: (turn: Turn, now: number) => unknown,
+    wake: (now: number) => void = () => undefined,
+  ) {
+    this.#clock = clock;
+    this.#expiries = new ExpiryQueue(clock);
     this.expiredError = expiredError;
+    this.#wake = wake;
   }
 
   get size(): number {
@@ -86,15 +101,28 @@ export class TurnQueue {
     return new Promise((resolve, reject) => {
       const turn = new Turn(this, request, resolve, reject);
       this.#queue.add(turn);
-      this.#timers.add(turn, request.now);
+      this.#expiries.add(turn, request.now);
       turn.watch(request.signal);
     });
+  }
+
+  /** Wakes the owner at that time or earlier, unless the queue is empty by then. */
+  wakeAt(at: number, now: number): void {
+    if (at >= this.#wakesAt) return;
+    this.#wakeTimer?.cancel();
+    this.#wakesAt = at;
+    const fire = (): void => {
+      this.#wakesAt = Infinity;
+      this.#wake(this.#clock.monotonic());
+    };
+    // At the root: the timer would retain the asynchronous context of the caller that happened to set it.
+    this.#wakeTimer = runAtRoot(() => this.#clock.setTimer(fire, Math.ceil(at - now)));
   }
 
   /** Removes and returns the next turn. The caller must grant or reject it. */
   next(order: 'fifo' | 'lifo'): Turn | undefined {
     const turn = this.#queue.next(order);
-    if (turn !== undefined) this.#timers.remove(turn);
+    if (turn !== undefined) this.#recordLeft(turn);
     return turn;
   }
 
@@ -110,11 +138,19 @@ export class TurnQueue {
   remove(turn: Turn, error: unknown): void {
     if (!turn.waits) return;
     this.#queue.remove(turn);
-    this.#timers.remove(turn);
+    this.#recordLeft(turn);
     turn.reject(error);
   }
 
   rejectAll(error: (turn: Turn) => unknown): void {
     for (let turn = this.next('fifo'); turn !== undefined; turn = this.next('fifo')) turn.reject(error(turn));
+  }
+
+  #recordLeft(turn: Turn): void {
+    this.#expiries.remove(turn);
+    // Nobody waits for the next turn any more, which may be minutes away: the timer must not keep the process alive.
+    if (this.#queue.size > 0 || this.#wakesAt === Infinity) return;
+    this.#wakeTimer?.cancel();
+    this.#wakesAt = Infinity;
   }
 }

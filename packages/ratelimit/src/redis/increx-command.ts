@@ -4,15 +4,20 @@
  * supports it; if not, the script decides.
  *
  * The number is the ratio of the limit that is used, not a count, so that it stays right when the limit changes. Redis
- * writes it with 17 decimals, which is precise enough for limits up to a hundred million. The window of a blocked key is
- * stored in the form of the script, for which `INCREX` fails; then the script decides, too.
+ * writes it with 17 decimals, which is precise enough for limits up to ten million.
  */
-import { fillDecision, SLACK, wholeRemaining, type Limit } from '../algorithms/limit.ts';
+import { fillDecision, slackOf, wholeRemaining, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { draftDecision } from '../store/combine-decisions.ts';
 import { isErrorReply, rawSenderOf, type RedisClient, type SendCommand } from './client.ts';
 
-const MAX_INCREX_LIMIT = 100_000_000;
+const MAX_INCREX_LIMIT = 10_000_000;
+
+/** What `INCREX` did. It cannot see a block, so for a blocked key it may have counted what is to be denied. */
+export interface Counted {
+  readonly decision: Decision;
+  readonly isBlocked: boolean;
+}
 
 /** Clients whose server does not support `INCREX`, or does not permit it. */
 const clientsWithoutIncrex = new WeakSet<RedisClient>();
@@ -48,15 +53,17 @@ export class IncrexCommand {
   }
 
   /** Returns undefined, and takes nothing, if the script has to decide. */
-  async take(key: string, cost: number): Promise<Decision | undefined> {
+  async take(key: string, blockKey: string, cost: number): Promise<Counted | undefined> {
     if (!this.mayBeSupported) return undefined;
     const { limit, periodMs } = this.#limit;
-    const increx = ['INCREX', key, 'BYFLOAT', String(cost / limit), 'UBOUND', String(1 + SLACK)];
+    const slack = slackOf(limit);
+    const increx = ['INCREX', key, 'BYFLOAT', String(cost / limit), 'UBOUND', String(1 + slack / limit)];
     // Pipelined. PEXPIRETIME is the end of the window; together with PTTL it gives the time of the server.
-    const [counted, ends, left] = await Promise.allSettled([
+    const [counted, ends, left, block] = await Promise.allSettled([
       this.#send([...increx, 'PX', String(Math.ceil(periodMs)), 'ENX']),
       this.#send(['PEXPIRETIME', key]),
       this.#send(['PTTL', key]),
+      this.#send(['EXISTS', blockKey]),
     ]);
     if (counted.status === 'rejected') {
       // The window is stored in the form of the script, or the value is not ours.
@@ -79,9 +86,9 @@ export class IncrexCommand {
     // A key still exists in the millisecond in which it expires.
     const resetMs = Math.max(1, leftMs + 1);
     const decision = draftDecision(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs + 1);
-    const remaining = wholeRemaining(limit * (1 - used), limit, limit * SLACK);
+    const remaining = wholeRemaining(limit * (1 - used), limit, slack);
     fillDecision(decision, allowed, limit, remaining, allowed ? 0 : resetMs, resetMs);
     if (allowed) decision.granted = cost;
-    return decision;
+    return { decision, isBlocked: block.status === 'fulfilled' && Number(block.value) > 0 };
   }
 }

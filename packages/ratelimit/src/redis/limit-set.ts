@@ -4,13 +4,14 @@ import {
   allOnlyWatch,
   combineDecisions,
   blockedDecisions,
+  blockedMs,
   shadowedDecision,
   onlyWatches,
 } from '../store/combine-decisions.ts';
 import type { StoreReservation, TakeMode } from '../store/store.ts';
 import { TokenBucketCommand } from './token-bucket-command.ts';
 import { Script, type RedisClient } from './client.ts';
-import { limitArguments, keySuffixes, type Reply } from './script-format.ts';
+import { blockSuffix, limitArguments, keySuffixes, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
 import { IncrexCommand } from './increx-command.ts';
 
@@ -26,6 +27,7 @@ export class LimitSet {
   /** Defined if there is a single limit, a fixed window, that `INCREX` may be able to count. */
   readonly window: IncrexCommand | undefined;
   readonly #suffixes: readonly string[];
+  readonly #blockSuffix: string;
   /** The arguments of the general script for each limit. */
   readonly #plainArguments: readonly (readonly string[])[];
   /** The same where fixed windows are stored in the form of `INCREX`. */
@@ -40,6 +42,7 @@ export class LimitSet {
     this.bucket = single && limit.kind === 'tokenBucket' ? new TokenBucketCommand(client, limit, time) : undefined;
     this.window = time === undefined ? IncrexCommand.of(client, limits) : undefined;
     this.#suffixes = keySuffixes(name, limits);
+    this.#blockSuffix = blockSuffix(name);
     this.#plainArguments = limits.map((one) => limitArguments(one, false));
     this.#counterArguments = limits.map((one) => limitArguments(one, true));
     this.#permitLimitIndex = limits.findIndex(({ kind }) => kind === 'concurrency');
@@ -49,9 +52,16 @@ export class LimitSet {
     return this.#permitLimitIndex >= 0;
   }
 
-  /** The Redis keys of a subject, in the order of the limits. */
+  /** The Redis keys of a subject: in the order of the limits, then that of its block. */
   keysOf(subject: string): string[] {
-    return this.#suffixes.map((suffix) => subject + suffix);
+    const keys = this.#suffixes.map((suffix) => subject + suffix);
+    keys.push(this.blockKeyOf(subject));
+    return keys;
+  }
+
+  /** The Redis key of the block of a subject. */
+  blockKeyOf(subject: string): string {
+    return subject + this.#blockSuffix;
   }
 
   /** The Redis key of a subject, for a set of one limit. */
@@ -69,7 +79,12 @@ export class LimitSet {
   /** Computes the decision from the reply to a `take`, `upTo`, `each` or `peek`, which has the states before it. */
   decisionFrom(reply: Reply, cost: number, mode: TakeMode, permit: number, watching: number): Decision {
     const { done, now, blockedUntil, value, states } = reply;
-    if (blockedUntil > now) return this.#combine(blockedDecisions(this.limits, blockedUntil - now), 0, now);
+    const waitMs = blockedMs(blockedUntil, now);
+    if (waitMs > 0) {
+      const lookThen = (one: number): LimitDecision[] => this.#look(states, now + waitMs, one);
+      const asked = mode === 'upTo' ? Math.min(cost, 1) : cost;
+      return this.#combine(blockedDecisions(lookThen, asked, waitMs, watching), 0, now);
+    }
     if (mode === 'peek') return this.#combine(this.#look(states, now, cost), 0, now);
     const wanted = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
     const decisions = this.#look(states, now, wanted);
@@ -88,14 +103,16 @@ export class LimitSet {
     return done !== '0' && this.grantsPermits && !permitWatches ? { ...decision, permit } : decision;
   }
 
-  reservationFrom({ done, now, value, states }: Reply, cost: number): StoreReservation {
+  reservationFrom({ done, now, blockedUntil, value, states }: Reply, cost: number): StoreReservation {
     const allowed = done === '1';
     const decisions = this.limits.map((limit, i) => {
       const state = stateOf(limit, states[i] as number[]);
-      if (allowed) limit.charge(state, 0, now, cost, undefined);
+      if (allowed) limit.charge(state, 0, now + blockedMs(blockedUntil, now), cost, undefined);
       return { ...limit.look(state, 0, now, 0), allowed, retryAfterMs: allowed ? 0 : value };
     });
-    return { decision: this.#combine(decisions, allowed ? cost : 0, now), waitMs: value, actAt: now + value };
+    const actAt = now + value;
+    const decision = allowed ? this.#combine(decisions, cost, actAt) : this.#combine(decisions, 0, now);
+    return { decision, waitMs: value, actAt };
   }
 
   #look(states: readonly number[][], now: number, cost: number): LimitDecision[] {

@@ -44,10 +44,14 @@ export class RedisTable implements LimitTable {
     const set = this.#set;
     if (mode === 'all' && watching === 0) {
       if (set.bucket !== undefined) return (await this.#takeTokens(set, [{ key, cost }]))[0] as Decision;
-      const counted = await set.window?.take(set.singleKeyOf(this.#subject(key)), cost);
+      const subject = this.#subject(key);
+      const counted = await set.window?.take(set.singleKeyOf(subject), set.blockKeyOf(subject), cost);
       if (counted !== undefined) {
         this.#commands++;
-        return counted;
+        if (!counted.isBlocked) return counted.decision;
+        // The script decides about a blocked key. What was counted before that was known is given back.
+        const { granted, stamp } = counted.decision;
+        if (granted > 0) await this.#run(set, key, 'charge', -granted, stamp);
       }
     }
     const operation = mode === 'all' ? 'take' : mode;
@@ -123,8 +127,11 @@ export class RedisTable implements LimitTable {
   #takeTokens(set: LimitSet, requests: readonly Pick<TakeRequest, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
     this.#commands++;
     const bucket = set.bucket as NonNullable<LimitSet['bucket']>;
+    const subjects = requests.map(({ key }) => this.#subject(key));
+    const keys = subjects.map((subject) => set.singleKeyOf(subject));
+    for (const subject of subjects) keys.push(set.blockKeyOf(subject));
     return bucket.take(
-      requests.map(({ key }) => set.singleKeyOf(this.#subject(key))),
+      keys,
       requests.map(({ cost }) => cost),
     );
   }

@@ -10,6 +10,11 @@ export function keySuffixes(name: string, limits: readonly Limit[]): readonly st
   return limits.map((limit, i) => `}:${name}:${identityOf(limit, i).replaceAll(':', '%3a')}:${limit.kind}`);
 }
 
+/** The same part of the key of a block. It has no kind, so that it is the key of no limit. */
+export function blockSuffix(name: string): string {
+  return `}:${name}:!blocked`;
+}
+
 /** The arguments for one limit. `asCounter`: whether a fixed window is stored in the form that `INCREX` counts. */
 export function limitArguments({ kind, width, capacity, parameters }: Limit, asCounter: boolean): readonly string[] {
   const defaults = [0, 0, 0, asCounter && kind === 'fixedWindow' ? 1 : 0];

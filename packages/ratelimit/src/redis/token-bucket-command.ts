@@ -24,21 +24,21 @@ export class TokenBucketCommand {
     this.#time = time;
   }
 
-  /** Returns a decision for each key. Keys may repeat. */
+  /** Returns a decision for each cost. `keys` has that many keys of buckets, then those of their blocks; keys may repeat. */
   async take(keys: string[], costs: readonly number[]): Promise<Decision[]> {
     const time = this.#time?.();
     const args = [...this.#arguments, time === undefined ? '' : String(time)];
     if (costs.some((cost) => cost !== 1)) for (const cost of costs) args.push(String(cost));
-    const reply = (await script.run(this.#client, keys, args)) as number[];
-    const stamp = time ?? (reply[0] as number) / 1_000;
+    const reply = (await script.run(this.#client, keys, args)) as (number | string)[];
+    const stamp = time ?? Number(reply[0]) / 1_000;
     return costs.map((cost, i) => {
       const decision = draftDecision(this.#limit, 'store', stamp);
-      const waitMs = reply[3 * i + 2] as number;
+      const waitMs = Number(reply[3 * i + 2]);
       decision.allowed = waitMs === 0;
       decision.limit = this.#max;
-      decision.remaining = reply[3 * i + 1] as number;
+      decision.remaining = Number(reply[3 * i + 1]);
       decision.retryAfterMs = waitMs < 0 ? Infinity : waitMs;
-      decision.resetAfterMs = reply[3 * i + 3] as number;
+      decision.resetAfterMs = Number(reply[3 * i + 3]);
       if (waitMs === 0) decision.granted = cost;
       return decision;
     });

@@ -31,13 +31,13 @@ export interface LoadShedder extends AsyncDisposable {
    * Runs `fn` at once, after a short wait, or not at all; in the asynchronous context of the caller. Settles as `fn`
    * does.
    * @throws OverloadedError (`MAC_OVERLOADED`) when it is rejected, `ClosedError` (`MAC_CLOSED`) after `close()`, and
-   * the reason of the signal.
+   * the reason of the signal. None of them for `exempt` work.
    */
   run<T>(fn: () => PromiseLike<T> | T, options?: ShedRunOptions): Promise<T>;
   /** Returns the effective options in words. */
   describe(): string;
   /** Returns the counts since it was created, and its current state. */
   stats(): LoadShedderStats;
-  /** Rejects what waits and every later call with `MAC_CLOSED`. Work in flight continues. */
+  /** Rejects what waits and every later call that is not `exempt` with `MAC_CLOSED`. Work in flight continues. */
   close(): Promise<void>;
 }

@@ -46,12 +46,13 @@ export interface LoadShedderOptions {
   /** Mean wait above which the least important work is rejected, in milliseconds, above 0. Default: 20 (DAGOR). */
   overloadedAboveMs?: number;
   /**
-   * An additional sign of overload, such as the length of another queue. Called at most once a second. Default: none.
+   * An additional sign of overload, such as the length of another queue. Called when a request comes and a second, or
+   * 2 000 requests, have passed since the last call. If it throws, that is a process warning and no sign. Default: none.
    */
   isOverloaded?: () => boolean;
   /**
-   * Signs of overload that are read from this process and its container. They cost a timer of 20 ms and some reading
-   * once a second. `false`: none. Default: all of them with their defaults; none when `clock` is not the system clock.
+   * Signs of overload that are read from this process and its container. They cost a timer of 20 ms and some reading as
+   * often as `isOverloaded` is called. `false`: none. Default: all of them with their defaults; none when `clock` is not the system clock.
    */
   signals?: SignalOptions | false;
   /**

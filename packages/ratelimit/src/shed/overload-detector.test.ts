@@ -1,5 +1,5 @@
 import { seededRandom, virtualClock } from '@macadam/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { OverloadedError, OverloadReason } from '../errors.ts';
 import { createLoadShedder } from './create-load-shedder.ts';
 import { loadShedderSettings, type LoadShedderOptions } from './options.ts';
@@ -41,6 +41,19 @@ describe('OverloadDetector', () => {
     const detector = detectorOf({ overloadedAboveMs: 20 });
     detector.recordWait(500);
     expect(detector.isOverloaded(true)).toBe(false);
+  });
+
+  it('an isOverloaded that throws is a process warning and no sign of overload', () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const error = new Error('broken gauge');
+    const detector = detectorOf({
+      isOverloaded: () => {
+        throw error;
+      },
+    });
+    expect(detector.isOverloaded(false)).toBe(false);
+    expect(warned.mock.calls).toEqual([[error]]);
+    warned.mockRestore();
   });
 });
 

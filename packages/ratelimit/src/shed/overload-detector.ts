@@ -45,7 +45,7 @@ export class OverloadDetector {
   isOverloaded(wasIdle: boolean): boolean {
     const meanMs = wasIdle || this.#waits === 0 ? 0 : this.#waitedMs / this.#waits;
     this.#waits = this.#waitedMs = 0;
-    const { overloadedAboveMs, isOverloaded, signals } = this.#settings;
+    const { overloadedAboveMs, signals } = this.#settings;
     // Read in every window, since each reading covers the time since the previous one.
     const readings = this.#source?.read() ?? {};
     if (meanMs > overloadedAboveMs) return this.#remember('queueDelayMs', meanMs, overloadedAboveMs);
@@ -53,11 +53,21 @@ export class OverloadDetector {
     if (signals !== undefined && exceeded !== undefined) {
       return this.#remember(exceeded, readings[exceeded] as number, signals[exceeded] as number);
     }
-    return isOverloaded() && this.#remember('isOverloaded', 1, 0);
+    return this.#askOption() && this.#remember('isOverloaded', 1, 0);
   }
 
   close(): void {
     this.#source?.close();
+  }
+
+  /** Calls the `isOverloaded` of the options. A broken gauge must not reject the work of the request that reads it. */
+  #askOption(): boolean {
+    try {
+      return this.#settings.isOverloaded();
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : `isOverloaded threw ${typeof error}`);
+      return false;
+    }
   }
 
   #remember(signal: OverloadSignal, value: number, threshold: number): true {

@@ -1,6 +1,7 @@
 /**
  * Signs of overload of the process that a queue cannot show: an event loop that is late or never idle, a container that is
- * throttled because its CPU quota is used up, memory that runs out. Read once a second, and only while requests come.
+ * throttled because its CPU quota is used up, memory that runs out. Read when a request comes and a second, or 2 000
+ * requests, have passed since the last reading.
  */
 // eslint-disable-next-line no-restricted-imports -- delay and utilization can only be measured on the real event loop
 import { monitorEventLoopDelay, performance, type EventLoopUtilization, type IntervalHistogram } from 'node:perf_hooks';

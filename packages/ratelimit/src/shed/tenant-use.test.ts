@@ -24,6 +24,16 @@ describe('TenantUse', () => {
     use.add('light', 1, 60_000);
     expect(use.excess('heavy', 60_000)).toBeCloseTo(0, 5);
   });
+
+  it('tenants that left long ago do not count towards the equal share', () => {
+    const use = new TenantUse();
+    for (let i = 0; i < 5_000; i++) use.add(`gone ${i}`, 1, 0);
+    for (let i = 0; i < 10; i++) use.add(`t${i}`, 1, 3_600_000);
+    expect(use.excess('t0', 3_600_000)).toBe(0);
+    use.add('t0', 3, 3_600_000);
+    // 4 of 13, where an equal share is 1.3.
+    expect(use.excess('t0', 3_600_000)).toBeCloseTo(Math.log2(4 / 1.3) / 3, 5);
+  });
 });
 
 describe('levels', () => {

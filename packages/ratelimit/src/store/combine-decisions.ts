@@ -68,15 +68,28 @@ export function combineDecisions(
     : combineSeveral(limits, decisions, source, granted, stamp, watching);
 }
 
-/** Returns the denial of every limit for a key that is blocked for another `waitMs`. */
-export function blockedDecisions(limits: readonly Limit[], waitMs: number): LimitDecision[] {
-  const wait = Math.ceil(waitMs);
-  return limits.map(({ limit, capacity }) => ({
+/** How long a key is still blocked, in whole milliseconds. */
+export function blockedMs(blockedUntil: number, now: number): number {
+  return blockedUntil > now ? Math.ceil(blockedUntil - now) : 0;
+}
+
+/**
+ * Returns the denial of every limit for a key that is blocked for another `waitMs`: a request cannot be allowed before the
+ * limits allow it at the end of the block. `lookThen` returns what they decide then.
+ */
+export function blockedDecisions(
+  lookThen: (cost: number) => readonly LimitDecision[],
+  cost: number,
+  waitMs: number,
+  watching: number,
+): LimitDecision[] {
+  const unused = lookThen(0);
+  return lookThen(cost).map(({ limit, retryAfterMs }, i) => ({
     allowed: false,
-    limit: Math.max(limit, capacity),
+    limit,
     remaining: 0,
-    retryAfterMs: wait,
-    resetAfterMs: wait,
+    retryAfterMs: waitMs + (onlyWatches(watching, i) ? 0 : retryAfterMs),
+    resetAfterMs: waitMs + (unused[i] as LimitDecision).resetAfterMs,
   }));
 }
 

@@ -35,6 +35,18 @@ describe('DenyCache', () => {
     expect(denials.get('a', 1, 1)).toBeUndefined();
   });
 
+  it('ignores the denials of requests from before an update of their key', () => {
+    const denials = new DenyCache(10);
+    denials.add('a', 1, denial(500), 0, 1);
+    denials.outdate('a', 10);
+    expect(denials.get('a', 1, 10)).toBeUndefined();
+    denials.add('a', 1, denial(500), 9, 12);
+    denials.add('b', 1, denial(500), 9, 12);
+    expect([denials.get('a', 1, 12), denials.get('b', 1, 12)?.source]).toEqual([undefined, 'denyCache']);
+    denials.add('a', 1, denial(500), 11, 13);
+    expect(denials.get('a', 1, 13)).toMatchObject({ source: 'denyCache' });
+  });
+
   it('redis-cell #56: counts retryAfterMs from the response, and the validity of the denial from the request', () => {
     const denials = new DenyCache(10);
     denials.add('a', 1, denial(100), 1_000, 1_008);

@@ -20,6 +20,8 @@ interface Denial {
  */
 export class DenyCache {
   readonly #denials = new RecencyMap<string, Denial>();
+  /** Until when the denials of a key are outdated. */
+  readonly #outdatedUntil = new RecencyMap<string, number>();
   readonly #maxKeys: number;
   hits = 0;
 
@@ -52,16 +54,23 @@ export class DenyCache {
   add(key: string, cost: number, decision: Decision, requestedAt: number, respondedAt: number): void {
     const { retryAfterMs } = decision;
     if (!(retryAfterMs > 0 && retryAfterMs < Infinity)) return;
-    if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
+    if (requestedAt <= (this.#outdatedUntil.peek(key) ?? -Infinity)) return;
     const [validUntil, retryAt] = [requestedAt + retryAfterMs, respondedAt + retryAfterMs];
-    this.#denials.set(detachedCopy(key), { decision, cost, validUntil, retryAt });
+    this.#set(this.#denials, key, { decision, cost, validUntil, retryAt });
+  }
+
+  /** Forgets the denial of a key that was updated, and ignores those of requests until now, which may still be in flight. */
+  outdate(key: string, now: number): void {
+    this.#denials.delete(key);
+    this.#set(this.#outdatedUntil, key, now);
   }
 
   clear(): void {
     this.#denials.clear();
   }
 
-  delete(key: string): void {
-    this.#denials.delete(key);
+  #set<T>(map: RecencyMap<string, T>, key: string, value: T): void {
+    if (map.size >= this.#maxKeys && !map.has(key)) map.deleteOldest();
+    map.set(detachedCopy(key), value);
   }
 }

@@ -11,7 +11,7 @@ import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { RateLimitStoreError } from '../errors.ts';
 import type { OnStoreFailure, RateLimiterSettings } from '../options.ts';
-import { decisionUnder } from './combine-decisions.ts';
+import { combineDecisions } from './combine-decisions.ts';
 import { DenyCache } from './deny-cache.ts';
 import { MemoryTable } from './memory-table.ts';
 import type { TakeRequest, Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
@@ -31,6 +31,8 @@ const FALLBACK_KEYS = 100_000;
  */
 export class GuardedTable implements LimitTable {
   readonly synchronous = false;
+  /** Undefined unless `onStoreFailure` is `local`. */
+  readonly fallback: LimitTable | undefined;
   readonly #remote: LimitTable;
   readonly #fallback: MemoryTable;
   readonly #guard: Pipeline;
@@ -56,6 +58,7 @@ export class GuardedTable implements LimitTable {
     this.#clock = clock;
     this.#instances = expectedInstances;
     this.#fallback = new MemoryTable({ name, limits: this.#shares(limits), clock, random }, FALLBACK_KEYS);
+    this.fallback = onStoreFailure === 'local' ? this.#fallback : undefined;
     this.#cachesDenials = !limits.some(isPermitLimit);
     // Detached from the unit of work: the deadline or signal of one request must not end the batch of all.
     this.#batch = new TickBatch((requests) =>
@@ -124,12 +127,19 @@ export class GuardedTable implements LimitTable {
     );
   }
 
+  /** The fallback never had what the store reserved, so without the store it is lost. */
   cancel(key: string, cost: number, actAt: number): Promise<void> {
-    return this.#update(key, (table) => table.cancel(key, cost, actAt));
+    return this.#update(
+      key,
+      (table) => table.cancel(key, cost, actAt),
+      () => undefined,
+    );
   }
 
+  /** With a stamp, it gives back what the store was charged: without the store that is lost, too. */
   charge(key: string, amount: number, stamp: number | undefined): Promise<void> {
-    return this.#update(key, (table) => table.charge(key, amount, stamp));
+    const update = (table: LimitTable): Awaitable<void> => table.charge(key, amount, stamp);
+    return this.#update(key, update, stamp === undefined ? update : () => undefined);
   }
 
   block(key: string, durationMs: number): Promise<void> {
@@ -207,22 +217,27 @@ export class GuardedTable implements LimitTable {
   }
 
   /** Changes the state of a key, in the store or else in the fallback. */
-  async #update(key: string, update: (table: LimitTable) => Awaitable<void>): Promise<void> {
-    this.#denials.delete(key);
+  async #update(
+    key: string,
+    update: (table: LimitTable) => Awaitable<void>,
+    updateFallback: (table: LimitTable) => Awaitable<void> = update,
+  ): Promise<void> {
+    this.#denials.outdate(key, this.#clock.monotonic());
     await this.#execute(
       () => update(this.#remote),
-      () => void update(this.#fallback),
+      () => void updateFallback(this.#fallback),
     );
-    // A denial from before the update may have arrived meanwhile.
-    this.#denials.delete(key);
+    // A denial from before the update may have arrived meanwhile, or be on its way.
+    this.#denials.outdate(key, this.#clock.monotonic());
   }
 
   /** The grant of `onStoreFailure: 'open'`. */
   #unchecked(granted: number): Decision {
-    const limit = this.#limits[0] as Limit;
-    const max = Math.max(limit.limit, limit.capacity);
-    const grant = { allowed: true, limit: max, remaining: max, retryAfterMs: 0, resetAfterMs: 0 };
-    return { ...decisionUnder(limit, grant, 'fallback', granted, this.#clock.monotonic()), degraded: true };
+    const grants = this.#limits.map(({ limit, capacity }) => {
+      const max = Math.max(limit, capacity);
+      return { allowed: true, limit: max, remaining: max, retryAfterMs: 0, resetAfterMs: 0 };
+    });
+    return degraded(combineDecisions(this.#limits, grants, 'fallback', granted, this.#clock.monotonic()));
   }
 }
 

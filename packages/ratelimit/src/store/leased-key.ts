@@ -7,9 +7,13 @@ export interface Lease {
   readonly expiresAt: number;
   /** When the tokens were taken, on the clock of the store. */
   readonly stamp: number;
+  /** Whether they were taken from the fallback, since the store did not respond. */
+  readonly degraded: boolean;
 }
 
-const NO_LEASE: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0 };
+/** Replaces these fields of the last decision of the store, which may be a denial. */
+const GRANTED = { allowed: true, retryAfterMs: 0 } as const;
+const NO_LEASE: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0, degraded: false };
 
 /** The leases of this process for one key, and the demand for the key, from which the size of the next lease follows. */
 export class LeasedKey {
@@ -47,6 +51,11 @@ export class LeasedKey {
     this.#counted += cost;
   }
 
+  /** Whether the leases were taken from the fallback. */
+  get degraded(): boolean {
+    return this.#newer.degraded;
+  }
+
   /** Tokens of all leases that have not expired. */
   available(now: number): number {
     return tokensLeft(this.#older, now) + tokensLeft(this.#newer, now);
@@ -57,8 +66,10 @@ export class LeasedKey {
     return [this.#older, this.#newer].filter((lease) => tokensLeft(lease, now) > 0);
   }
 
+  /** Adds a lease. Leases of the store and of the fallback are not mixed, since a refund has to know the origin of a token. */
   addLease(lease: Lease, now: number): void {
-    if (tokensLeft(this.#older, now) === 0) this.#older = this.#newer;
+    if (lease.degraded !== this.degraded) this.#older = NO_LEASE;
+    else if (tokensLeft(this.#older, now) === 0) this.#older = this.#newer;
     this.#newer = lease;
   }
 
@@ -68,6 +79,28 @@ export class LeasedKey {
     this.#older.tokens -= fromOlder;
     this.#newer.tokens -= cost - fromOlder;
   }
+
+  /** The decision about `cost` tokens that were spent, with `left` still leased. */
+  grant(cost: number, left: number): Decision {
+    const last = this.lastDecision as Decision;
+    const { degraded } = this;
+    const decision: Decision = {
+      ...last,
+      ...GRANTED,
+      remaining: remainingWith(last, left),
+      source: degraded ? 'fallback' : 'lease',
+      degraded,
+      granted: cost,
+    };
+    if (last.policies === undefined) return decision;
+    const policies = last.policies.map((one) => ({ ...one, ...GRANTED, remaining: remainingWith(one, left) }));
+    return { ...decision, policies };
+  }
+}
+
+/** What is left for this process: in the store, and in its leases. */
+function remainingWith({ remaining, limit }: Pick<Decision, 'limit' | 'remaining'>, leased: number): number {
+  return Math.min(limit, Math.floor(remaining + leased));
 }
 
 function tokensLeft({ tokens, expiresAt }: Lease, now: number): number {

@@ -38,6 +38,7 @@ const LEASE_AGAIN_ABOVE = 0.25;
 export class LeasedTable implements LimitTable {
   readonly synchronous = false;
   readonly exact: LimitTable;
+  readonly fallback: LimitTable | undefined;
   readonly #store: LimitTable;
   readonly #lease: Required<LeaseOptions>;
   readonly #ttlMs: number;
@@ -49,6 +50,7 @@ export class LeasedTable implements LimitTable {
   #maxLease!: number;
   readonly #clock: Clock;
   readonly #keys = new RecencyMap<string, LeasedKey>();
+  #closed = false;
   #spent = 0;
   #leased = 0;
 
@@ -60,6 +62,7 @@ export class LeasedTable implements LimitTable {
     clock: Clock,
   ) {
     this.exact = this.#store = store;
+    this.fallback = store.fallback;
     this.#lease = lease;
     this.#ttlMs = lease.ttlMs;
     this.#instances = instances;
@@ -131,20 +134,24 @@ export class LeasedTable implements LimitTable {
     };
   }
 
-  /** Gives back the tokens of all leases. */
+  /** Gives back the tokens of all leases. Later requests go to the store. */
   async close(): Promise<void> {
+    this.#closed = true;
+    this.#computeSizes();
     // Leases in flight are debited in the store as well, so they have to be given back too.
     await Promise.allSettled([...this.#keys.values()].map(async ({ pending }) => await pending));
     const now = this.#clock.monotonic();
     const held = [...this.#keys].flatMap(([key, leased]) => leased.leases(now).map((lease) => ({ key, lease })));
     this.#keys.clear();
-    const refunds = held.map(async ({ key, lease }) => await this.#store.charge(key, -lease.tokens, lease.stamp));
+    const refunds = held.map(async ({ key, lease: { tokens, stamp, degraded } }) => {
+      await (degraded ? this.fallback : this.#store)?.charge(key, -tokens, stamp);
+    });
     await Promise.allSettled(refunds);
   }
 
   #computeSizes(): void {
     this.#capacity = Math.min(...this.#limits.map(({ capacity }) => capacity));
-    const canLease = !this.#limits.some(isPermitLimit);
+    const canLease = !this.#closed && !this.#limits.some(isPermitLimit);
     this.#maxLease = canLease ? Math.floor((this.#lease.maxShare * this.#capacity) / this.#instances) : 0;
   }
 
@@ -160,18 +167,14 @@ export class LeasedTable implements LimitTable {
       // Nobody waits for this lease. If it fails, the request that finds no tokens asks again and gets the error.
       this.#requestLease(key, leased, size - left).catch(() => {});
     }
-    const last = leased.lastDecision as Decision;
-    const source = last.degraded ? 'fallback' : 'lease';
-    const decision = { ...last, source, remaining: remainingWith(last, left), granted: cost } as const;
-    if (last.policies === undefined) return decision;
-    const policies = last.policies.map((policy) => ({ ...policy, remaining: remainingWith(policy, left) }));
-    return { ...decision, policies };
+    return leased.grant(cost, left);
   }
 
   async #leaseOrTake(key: string, leased: LeasedKey, cost: number): Promise<Decision> {
     const size = this.#nextLeaseSize(leased);
     if (leased.pending !== undefined || size >= 2) {
-      await (leased.pending ?? this.#requestLease(key, leased, cost + size));
+      const missing = cost - leased.available(this.#clock.monotonic());
+      await (leased.pending ?? this.#requestLease(key, leased, missing + size));
       const decision = this.#spend(key, leased, cost, this.#clock.monotonic());
       if (decision !== undefined) return decision;
     }
@@ -189,9 +192,9 @@ export class LeasedTable implements LimitTable {
       this.#recordDecision(leased, decision, decision.granted === cost);
       if (decision.granted === 0) return;
       this.#leased += decision.granted;
-      const { granted: tokens, stamp } = decision;
+      const { granted: tokens, stamp, degraded } = decision;
       const expiresAt = requestedAt + this.#leaseMs(decision, limits);
-      leased.addLease({ tokens, expiresAt, stamp }, this.#clock.monotonic());
+      leased.addLease({ tokens, expiresAt, stamp, degraded }, this.#clock.monotonic());
     });
     const settled = (): void => void (leased.pending = undefined);
     leased.pending = pending;
@@ -231,9 +234,4 @@ export class LeasedTable implements LimitTable {
     this.#keys.set(detachedCopy(key), leased);
     return leased;
   }
-}
-
-/** What is left for this process: in the store, and in its leases. */
-function remainingWith({ remaining, limit }: Pick<Decision, 'limit' | 'remaining'>, leased: number): number {
-  return Math.min(limit, Math.floor(remaining + leased));
 }

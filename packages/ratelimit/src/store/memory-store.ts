@@ -12,7 +12,11 @@ import type { RateLimitStore } from './store.ts';
 
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
-  /** Maximum number of keys for each limiter that uses the store, 1 to 10 000 000. Default: 100 000. */
+  /**
+   * Maximum number of keys for each limiter that uses the store, 1 to 10 000 000. While it is full and no key can be
+   * evicted, new keys share 256 states, which `reset` leaves as they are, and whose permits may only end by expiry
+   * (`overflows` in the statistics). Default: 100 000.
+   */
   maxKeys?: number;
   /** Source of time. Default: the clock of the limiter. */
   clock?: Clock;

@@ -12,6 +12,7 @@ import {
   allOnlyWatch,
   combineDecisions,
   blockedDecisions,
+  blockedMs,
   shadowedDecision,
   draftDecision,
   onlyWatches,
@@ -50,8 +51,8 @@ export class MemoryTable implements LimitTable {
   take(key: string, cost: number, mode: TakeMode, watching = 0): Decision {
     const now = this.#clock.monotonic();
     if (this.#blocked.size > 0) {
-      const until = this.#blocked.peek(key);
-      if (until !== undefined && until > now) return this.#combine(blockedDecisions(this.#limits, until - now), 0, now);
+      const waitMs = blockedMs(this.#blocked.peek(key) ?? 0, now);
+      if (waitMs > 0) return this.#denyBlocked(key, mode === 'upTo' ? Math.min(cost, 1) : cost, now, waitMs, watching);
     }
     if (mode === 'peek') return this.#peek(key, cost, now);
     const available = mode === 'upTo' ? Math.min(cost, this.#tokensLeft(key, now, watching)) : cost;
@@ -91,19 +92,24 @@ export class MemoryTable implements LimitTable {
   reserve(key: string, cost: number, maxWaitMs: number): StoreReservation {
     const now = this.#clock.monotonic();
     const slot = this.#slots.claim(key, now);
-    let waitMs = Math.max(0, (this.#blocked.peek(key) ?? now) - now);
+    // The tokens are taken when the block ends, so that they do not flow back before they may be used.
+    const blocked = blockedMs(this.#blocked.peek(key) ?? 0, now);
+    let waitMs = 0;
     for (const states of this.#slots.states) {
       const limit = states.limit as ReservableLimit;
-      waitMs = Math.max(waitMs, limit.waitMs(states.state(slot), states.base(slot), now, cost));
+      waitMs = Math.max(waitMs, limit.waitMs(states.state(slot), states.base(slot), now + blocked, cost));
     }
+    waitMs += blocked;
     const granted = waitMs <= maxWaitMs;
-    if (granted) this.#charge(slot, now, cost, undefined);
+    if (granted) this.#charge(slot, now + blocked, cost, undefined);
     const decisions = this.#slots.states.map((states) => ({
       ...states.look(slot, now, 0),
       allowed: granted,
       retryAfterMs: granted ? 0 : waitMs,
     }));
-    return { decision: this.#combine(decisions, granted ? cost : 0, now), waitMs, actAt: now + waitMs };
+    const actAt = now + waitMs;
+    const decision = granted ? this.#combine(decisions, cost, actAt) : this.#combine(decisions, 0, now);
+    return { decision, waitMs, actAt };
   }
 
   cancel(key: string, cost: number, actAt: number): void {
@@ -200,14 +206,23 @@ export class MemoryTable implements LimitTable {
     return grantsPermit ? { ...decision, permit } : decision;
   }
 
-  #peek(key: string, cost: number, now: number): Decision {
+  #denyBlocked(key: string, cost: number, now: number, waitMs: number, watching: number): Decision {
     const slot = this.#slots.find(key, now);
-    const decisions = this.#slots.states.map((states) =>
+    const decisions = blockedDecisions((one) => this.#look(slot, now + waitMs, one), cost, waitMs, watching);
+    return this.#combine(decisions, 0, now);
+  }
+
+  #peek(key: string, cost: number, now: number): Decision {
+    return this.#combine(this.#look(this.#slots.find(key, now), now, cost), 0, now);
+  }
+
+  /** `slot` is -1 for a key that has none. */
+  #look(slot: number, now: number, cost: number): LimitDecision[] {
+    return this.#slots.states.map((states) =>
       slot < 0
         ? states.limit.look(new Array<number>(states.limit.width).fill(0), 0, now, cost)
         : states.look(slot, now, cost),
     );
-    return this.#combine(decisions, 0, now);
   }
 
   /** The fewest tokens left under any limit that can deny. */

@@ -67,6 +67,11 @@ export interface LimitTable {
   takeTogether?(requests: readonly TakeRequest[]): Awaitable<readonly Decision[] | undefined>;
   /** The table that decides without tokens leased ahead. Default: this one. */
   readonly exact?: LimitTable;
+  /**
+   * The table that decides while this one does not respond. What a `degraded` decision took is given back to it, since
+   * this one was not charged. Default: none, where such decisions charge nothing.
+   */
+  readonly fallback?: LimitTable | undefined;
   /** Decides from tokens leased ahead, synchronously; undefined when there are not enough. */
   takeNow?(key: string, cost: number): Decision | undefined;
   /**
@@ -77,7 +82,10 @@ export interface LimitTable {
   cancel(key: string, cost: number, actAt: number): Awaitable<void>;
   /** Charges unconditionally (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
   charge(key: string, amount: number, stamp: number | undefined): Awaitable<void>;
-  /** Denies the key everything for `durationMs`. */
+  /**
+   * Denies the key everything for `durationMs`, also after `setLimits`. A `reserve` meanwhile takes the tokens when the
+   * block ends.
+   */
   block(key: string, durationMs: number): Awaitable<void>;
   /** Forgets what the key took, and that it was blocked. */
   reset(key: string): Awaitable<void>;

@@ -1,5 +1,5 @@
 import type { LimitKind } from '../../algorithms/limit.ts';
-import { RULES } from './rules.ts';
+import { PRELUDE, RULES } from './rules.ts';
 
 /**
  * The general script, behind every operation on Redis or Valkey: one atomic step, in the time of the server, for all limits
@@ -9,7 +9,7 @@ import { RULES } from './rules.ts';
  * agree to the last bit (tested by test/lua-parity.test.ts). It only decides and writes; it returns the states before the
  * operation, from which the caller computes the fields of the decision.
  *
- * KEYS: for each subject, the key of each limit; those of one subject have the same hash tag.
+ * KEYS: for each subject, the key of each limit and that of its block; those of one subject have the same hash tag.
  * ARGV: the operation, the time ('' for that of the server), the number of subjects; for each subject the number of limits,
  * the amount, and a number whose meaning depends on the operation; and for each of its limits the kind, the length of
  * its state (0: varies), the capacity, four parameters, and 1 if it only watches.
@@ -19,24 +19,12 @@ import { RULES } from './rules.ts';
  * A script contains only the rules of the kinds of limit that a limiter has: the server executes all of it for each
  * decision, and defining an unused rule costs as much as defining a used one.
  *
- * A value is a header of four doubles, and the state. The header has the parameters under which it was written, so that the
- * state can be converted after a change of the limit, here or in another process; and until when the subject is blocked
- * (used in the value of its first limit only). The reply has doubles as text with 17 digits, which is lossless. A denial
- * writes nothing, unless the parameters changed. Every write sets a time to live, so that a key without one expires, too.
+ * A value is a header of three doubles, and the state. The header has the parameters under which it was written, so that
+ * the state can be converted after a change of the limit, here or in another process. A block has a key of its own, so that
+ * it outlives every change of the limits; its value is the time of its end. It and the reply have doubles as text with 17
+ * digits, which is lossless. A denial writes nothing, unless the parameters changed. Every write sets a time to live, so
+ * that a key without one expires, too.
  */
-const PRELUDE = `
-local SLACK, TICK, HEAD, LONGEST = 1e-9, 1e-3, 32, 9e13
-
-local function text(number) return string.format('%.17g', number) end
-
-local function wholeMs(wait)
-  if wait <= 0 then return 0 end
-  return math.ceil(wait * (1 - 1e-12))
-end
-
-local rules = {}
-`;
-
 const MAIN = `
 local operation, now, extraTtl = ARGV[1], tonumber(ARGV[2]), 0
 if now then
@@ -54,13 +42,13 @@ local ENTRY = { slidingLog = 2, concurrency = 3 }
 
 local function save(box)
   local limit = box.limit
-  local ttl = math.min(LONGEST, math.ceil(math.max(limit.rule.expires(box.state, limit.p), box.blocked) - now))
+  local ttl = math.min(LONGEST, math.ceil(limit.rule.expires(box.state, limit.p) - now))
   if ttl + extraTtl <= 0 then
     redis.call('DEL', box.key)
     return
   end
   if limit.rule.saveCounted and limit.rule.saveCounted(box, limit.p, now, ttl) then return end
-  local numbers = { struct.pack('<dddd', limit.p[1], limit.p[2], limit.p[3], box.blocked) }
+  local numbers = { struct.pack('<ddd', limit.p[1], limit.p[2], limit.p[3]) }
   for j = 1, #box.state do numbers[j + 1] = struct.pack('<d', box.state[j]) end
   redis.call('SET', box.key, table.concat(numbers), 'PX', ttl + extraTtl)
 end
@@ -68,20 +56,19 @@ end
 local function load(key, value, limit)
   local box = boxes[key]
   if box then return box end
-  box = { key = key, limit = limit, state = {}, blocked = 0 }
+  box = { key = key, limit = limit, state = {} }
   boxes[key] = box
   if limit.rule.loadCounted and limit.rule.loadCounted(box, value, limit.p, now) then return box end
   -- A value that does not have this form is not ours, and is ignored.
   local size = (value and #value or 0) - HEAD
   local old = {}
   if size >= 0 and size % 8 == 0 then
-    old[1], old[2], old[3], box.blocked = struct.unpack('<dddd', value)
+    old[1], old[2], old[3] = struct.unpack('<ddd', value)
     for j = 1, size / 8 do box.state[j] = struct.unpack('<d', value, HEAD + j * 8 - 7) end
     local wanted = limit.kind == 'slidingWindow' and old[3] + 2 or limit.width
     if limit.width > 0 and #box.state ~= wanted or #box.state % (ENTRY[limit.kind] or 1) > 0 then old = {} end
   end
   local p = limit.p
-  if #old == 0 then box.blocked = 0 end
   if #old == 0 or #box.state == 0 then
     box.state = {}
     for j = 1, limit.width do box.state[j] = 0 end
@@ -103,17 +90,19 @@ for i = 1, tonumber(ARGV[3]) do
     local limit = { rule = rules[ARGV[at]], kind = ARGV[at], width = tonumber(ARGV[at + 1]), capacity = tonumber(ARGV[at + 2]) }
     limit.p = { tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]) }
     limit.onlyWatches = ARGV[at + 7] == '1'
-    limit.slack = limit.kind == 'concurrency' and 0 or limit.capacity * SLACK
+    limit.slack = limit.kind == 'concurrency' and 0 or slackOf(limit.capacity)
     limit.box = load(KEYS[key], values[key], limit)
     subject[j] = limit
     at = at + 8
   end
+  key = key + 1
+  subject.block, subject.blockedUntil = KEYS[key], tonumber(values[key] or 0) or 0
   subjects[i] = subject
 end
 
-local function charge(limit, amount, more)
+local function charge(limit, amount, more, at)
   local box = limit.box
-  box.state = limit.rule.charge(box.state, limit.p, now, amount, more) or box.state
+  box.state = limit.rule.charge(box.state, limit.p, at or now, amount, more) or box.state
   box.changed = true
 end
 
@@ -135,13 +124,13 @@ local function statesText(subject)
 end
 
 local function reply(subject, done, value, states)
-  return table.concat({ done, text(now), text(subject[1].box.blocked), text(value), states }, '|')
+  return table.concat({ done, text(now), text(subject.blockedUntil), text(value), states }, '|')
 end
 
 -- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted. In the reply,
 -- done is 1 for granted, 0 for denied, and 2 for granted although a limit that only watches would have denied it.
 local function take(subject)
-  local amount, blocked = subject.amount, subject[1].box.blocked
+  local amount = subject.amount
   if operation == 'upTo' then
     for _, limit in ipairs(subject) do
       if not limit.onlyWatches then
@@ -150,7 +139,7 @@ local function take(subject)
       end
     end
   end
-  local states, done = statesText(subject), (blocked <= now and amount > 0) and '1' or '0'
+  local states, done = statesText(subject), (subject.blockedUntil <= now and amount > 0) and '1' or '0'
   for _, limit in ipairs(subject) do
     if limit.rule.used(limit.box.state, limit.p, now) + amount > limit.capacity + limit.slack then
       if not limit.onlyWatches then done = '0' elseif done == '1' then done = '2' end
@@ -186,8 +175,8 @@ if operation == 'reset' then
 end
 
 if operation == 'block' then
-  subject[1].box.blocked = now + amount
-  save(subject[1].box)
+  local ttl = math.min(LONGEST, math.ceil(amount))
+  redis.call('SET', subject.block, text(now + amount), 'PX', ttl + extraTtl)
   return { reply(subject, '1', 0, states) }
 end
 
@@ -209,15 +198,18 @@ if operation == 'cancel' then
 end
 
 if operation == 'reserve' then
-  local wait = math.max(0, subject[1].box.blocked - now)
+  -- The tokens are taken when the block ends, so that they do not flow back before they may be used.
+  local blocked = math.max(0, math.ceil(subject.blockedUntil - now))
+  local from, wait = now + blocked, 0
   for _, limit in ipairs(subject) do
     local state = limit.box.state
-    local over = limit.rule.used(state, limit.p, now) + amount - (limit.capacity + limit.slack)
-    local lag = state[1] > 0 and math.max(0, state[2] - now) or 0
+    local over = limit.rule.used(state, limit.p, from) + amount - (limit.capacity + limit.slack)
+    local lag = state[1] > 0 and math.max(0, state[2] - from) or 0
     if over > 0 then wait = math.max(wait, wholeMs(lag + over / limit.p[1])) end
   end
+  wait = wait + blocked
   if wait <= extra then
-    for _, limit in ipairs(subject) do charge(limit, amount) end
+    for _, limit in ipairs(subject) do charge(limit, amount, nil, from) end
     saveAll()
   end
   return { reply(subject, wait <= extra and '1' or '0', wait, states) }

@@ -1,5 +1,21 @@
 import type { LimitKind } from '../../algorithms/limit.ts';
 
+/** What the rules and the operations of the script use. */
+export const PRELUDE = `
+local TICK, HEAD, LONGEST = 1e-3, 24, 9e13
+
+local function text(number) return string.format('%.17g', number) end
+
+local function slackOf(capacity) return math.min(capacity * 1e-9, 1e-3) end
+
+local function wholeMs(wait)
+  if wait <= 0 then return 0 end
+  return math.ceil(wait * (1 - 1e-12))
+end
+
+local rules = {}
+`;
+
 /**
  * The limits of `src/algorithms` in Lua, for the server: the same numbers and the same arithmetic in the same order. For
  * each kind: what is used, how a charge or refund changes the state, when the state expires, and how to convert a state
@@ -16,10 +32,17 @@ function bucket.used(state, p, now)
   local left = state[1] - elapsed * p[1]
   return left > 0 and left or 0
 end
-function bucket.charge(state, p, now, amount)
-  local level = bucket.used(state, p, now) + amount
+function bucket.charge(state, p, now, amount, stamp)
+  local level = bucket.used(state, p, now)
+  if amount >= 0 then
+    level = level + amount
+  else
+    local most = stamp and math.max(0, p[2] - (now - stamp) * p[1]) or -amount
+    level = level - math.min(-amount, most)
+    if level <= slackOf(p[2]) then level = 0 end
+  end
   if state[1] == 0 or now > state[2] then state[2] = now end
-  state[1] = level > p[2] * SLACK and level or 0
+  state[1] = level
 end
 function bucket.expires(state, p) return state[2] + state[1] / p[1] end
 function bucket.inherit(state, old, p, now)
@@ -49,7 +72,7 @@ end
 -- The form that INCREX counts: the ratio of the limit that is used, and the time to live of the key for the end of the
 -- window. A key still exists in the millisecond in which it expires.
 function fixed.loadCounted(box, value, p, now)
-  local used = value and #value < HEAD and tonumber(value)
+  local used = value and #value < HEAD + 16 and tonumber(value)
   local ends = used and redis.call('PEXPIRETIME', box.key) or -1
   if ends < 0 then return false end
   box.state = { math.min(now, ends + 1 - p[2]), used * p[1] }
@@ -57,7 +80,7 @@ function fixed.loadCounted(box, value, p, now)
   return true
 end
 function fixed.saveCounted(box, p, now, ttl)
-  if p[4] ~= 1 or box.blocked > now then return false end
+  if p[4] ~= 1 then return false end
   local used = string.format('%.17g', box.state[2] / p[1])
   if box.began == box.state[1] then
     redis.call('SET', box.key, used, 'KEEPTTL')
@@ -152,7 +175,8 @@ function log.charge(state, p, now, amount, stamp)
     local at, kept = now, {}
     if #state > 0 then at = math.max(now, state[#state - 1]) end
     for i = log.first(state, p, at), #state do kept[#kept + 1] = state[i] end
-    if #kept > 0 and kept[#kept - 1] == at then
+    if #kept > 0 and (kept[#kept - 1] == at or #kept >= 2000) then
+      kept[#kept - 1] = at
       kept[#kept] = kept[#kept] + amount
     else
       kept[#kept + 1] = at
@@ -160,14 +184,20 @@ function log.charge(state, p, now, amount, stamp)
     end
     return kept
   end
-  local refund = -amount
+  local refund, kept, slack = -amount, {}, slackOf(p[1])
   for i = log.first(state, p, now), #state, 2 do
-    if refund > 0 and (not stamp or state[i] == stamp) then
-      local refunded = math.min(state[i + 1], refund)
-      state[i + 1] = state[i + 1] - refunded
+    local cost, given = state[i + 1], refund > 0 and (not stamp or state[i] == stamp)
+    if given then
+      local refunded = math.min(cost, refund)
+      cost = cost - refunded
       refund = refund - refunded
     end
+    if not given or cost > slack then
+      kept[#kept + 1] = state[i]
+      kept[#kept + 1] = cost
+    end
   end
+  return kept
 end
 function log.expires(state, p) return #state > 0 and state[#state - 1] + p[2] or 0 end
 function log.inherit(state, old, p, now)
