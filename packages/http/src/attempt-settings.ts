@@ -17,6 +17,8 @@ export interface AttemptSettings {
 
 /** Sends the requests that redirects and rejected credentials call for, within the same attempt. */
 export interface FollowUpSender {
+  /** Whether `followUp` would send another request. */
+  mayFollowUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean;
   /** Returns true if another request takes over the attempt; otherwise false, or why a redirect was not followed. */
   followUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal;
 }

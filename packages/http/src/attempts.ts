@@ -55,7 +55,14 @@ class Attempt implements HttpAttempt {
   }
 }
 
-const NO_REDIRECTS: readonly string[] = [];
+/** A redirect that was followed. */
+export interface FollowedRedirect {
+  readonly url: string;
+  /** The request that it led to. */
+  readonly request: HttpAttempt;
+}
+
+const NO_REDIRECTS: readonly FollowedRedirect[] = [];
 
 /** Records the attempts of one call as they start and end. A hedged call has several in flight at a time. */
 export class AttemptLog {
@@ -70,8 +77,8 @@ export class AttemptLog {
   trace: CallTrace | undefined = undefined;
   /** How often credentials were renewed after a 401. */
   renewals = 0;
-  /** The URLs of the redirects that were followed. */
-  redirects: readonly string[] = NO_REDIRECTS;
+  /** The redirects that were followed, by all attempts. */
+  redirects: readonly FollowedRedirect[] = NO_REDIRECTS;
   /** Whether nothing has been awaited yet, so that what starts now started with the call and the clock need not be read. */
   isFresh = true;
   /** When the current limit of the call started to count. A wait before that (for endpoints) was subtracted from the limit. */
@@ -93,14 +100,20 @@ export class AttemptLog {
   begin(number: number, endpoint: string, now: number): void {
     const startedAtMs = rounded(now - this.#startedAt);
     const waitedMs = rounded(now - this.#endedAt);
-    this.records.push(new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs));
-    this.router?.recordStart(endpoint);
+    const record = new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs);
+    this.records.push(record);
+    this.router?.recordStart(record);
   }
 
   /** When the attempt in flight with this number started, in milliseconds after the start of the call. */
   startedAtMs(number: number): number {
     const record = this.records.findLast((one) => (one as Attempt).isOpen(number));
     return record?.startedAtMs ?? 0;
+  }
+
+  /** The request that was answered with this status, the last one if there are several. */
+  requestAnsweredWith(status: number): HttpAttempt | undefined {
+    return this.records.findLast((one) => one.status === status && one.errorCode === undefined);
   }
 
   /** @param verdict - what the attempt says about the health of the server */

@@ -27,7 +27,8 @@ export type AuthHeaders = Readonly<Record<string, string>>;
 export interface HttpAuth {
   /**
    * Returns the headers that authorize one request; they replace others of the same name. Called for each attempt and for each
-   * redirect within the origin, never for another origin. An error it throws ends the call, unless the error is `retryable`.
+   * redirect within the origin, never for another origin. An error it throws ends the call, unless the error is `retryable` and
+   * the request may be sent twice.
    */
   authorize(request: AuthorizableRequest, context: AuthorizeContext): AuthHeaders | Promise<AuthHeaders>;
   /**

@@ -1,6 +1,7 @@
 import type { DecodeFailure } from './content-decoding.ts';
 import { HttpError, type ErrorSubject } from './errors.ts';
 import { issuePaths, type SchemaIssue } from './schema.ts';
+import { issuesOf, setIssues } from './schema-issues.ts';
 import { FRAME_LIMIT } from './stream/zstd-decoder.ts';
 
 /**
@@ -8,9 +9,6 @@ import { FRAME_LIMIT } from './stream/zstd-decoder.ts';
  * `truncated`, it is incomplete: the body of an error response, cut at 64 KiB or not received in time.
  */
 export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
-
-/** Kept outside the error, since a field would be printed. */
-const ISSUES = new WeakMap<object, readonly SchemaIssue[]>();
 
 /** A response whose body cannot be decoded or does not match the schema. Code `MAC_HTTP_DECODE`, not retryable. */
 export class HttpDecodeError extends HttpError {
@@ -32,12 +30,12 @@ export class HttpDecodeError extends HttpError {
     this.reason = reason;
     this.status = status;
     this.paths = issuePaths(issues);
-    if (issues.length > 0) ISSUES.set(this, issues);
+    setIssues(this, issues);
   }
 
   /** The issues the schema reported. Not printed with the error, since their messages may contain the offending values. */
   get issues(): readonly SchemaIssue[] {
-    return ISSUES.get(this) ?? [];
+    return issuesOf(this);
   }
 }
 HttpDecodeError.prototype.name = 'HttpDecodeError';

@@ -2,6 +2,7 @@
 import { currentWork, isMacadamError, type TimeoutError } from '@macadam/core';
 import { AttemptsExhaustedError } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
+import { isCancelReason } from './cancel-reason.ts';
 import {
   completeError,
   HttpError,
@@ -9,6 +10,7 @@ import {
   HttpRequestError,
   HttpStatusError,
   HttpTimeoutError,
+  isTimeLimitError,
   type ErrorSubject,
   type HttpGaveUpReason,
 } from './errors.ts';
@@ -30,8 +32,12 @@ export interface FailedCall {
 export type FailedCallOutcome =
   { readonly error: unknown; readonly response?: undefined } | { readonly response: HttpResponse };
 
-/** Turns what the policies threw into what the caller gets: the failure itself, without the wrapper of the retry, with its attempts. */
+/**
+ * Turns what the policies threw into what the caller gets: the failure itself, without the wrapper of the retry, with its attempts;
+ * or the reason that the call was cancelled with.
+ */
 export function concludeCall(thrown: unknown, call: FailedCall): FailedCallOutcome {
+  if (isCancelReason(thrown, call.request)) return { error: thrown };
   const { log, options, settings } = call;
   const { failure, gaveUp } = withBodyReason(unwrap(thrown, call), call);
   const refused = failure instanceof HttpStatusError && failure.redirectRefused !== undefined;
@@ -109,11 +115,6 @@ function withBodyReason(end: Unwrapped, { request, settings }: FailedCall): Unwr
       (request.repeatable || failure.phase === 'connect') &&
       errorCodes.has(failure.errorCode));
   return wouldRetry ? { failure, gaveUp: 'bodyNotReplayable' } : end;
-}
-
-/** Whether an error comes from a timeout policy. Not by `instanceof`, because resilience may use another copy of core. */
-export function isTimeLimitError(failure: unknown): failure is TimeoutError {
-  return isMacadamError(failure, 'MAC_TIMEOUT') && !(failure instanceof HttpError);
 }
 
 function timeoutError(failure: TimeoutError, gaveUp: HttpGaveUpReason, call: FailedCall): HttpTimeoutError {

@@ -1,7 +1,8 @@
-import { assertObject, ClosedError, OptionsError, runWork, underPath } from '@macadam/core';
+import { assertObject, ClosedError, OptionsError, underPath } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
+import { closeAfter } from './body/source.ts';
 import { concludeCall } from './call-error.ts';
 import { Dedupe } from './dedupe.ts';
 import { describeClient } from './describe-client.ts';
@@ -16,10 +17,11 @@ import { observeClient, traceCall } from './instruments.ts';
 import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies, type Policies } from './policies.ts';
-import { prepareRequest, type PreparedRequest } from './request.ts';
+import { hasTwoSignals, withJoinedSignals } from './joined-signals.ts';
+import { prepareRequest, streamedRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import { applySchema } from './response-schema.ts';
-import { setAttempts, type HttpResponse } from './response.ts';
+import { bodyOf, setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
 import { startPinnedCall } from './pinned-call.ts';
 import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
@@ -52,7 +54,7 @@ class PooledHttpClient {
     this.#settings = settings;
     this.fetch = makeFetch(settings, (request, options) => {
       this.#assertOpen();
-      return this.#call(request, options);
+      return this.#start(request, options);
     });
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
@@ -64,9 +66,7 @@ class PooledHttpClient {
     this.#cache =
       cache &&
       new HttpCache(cache, cacheContext(cache, settings, this.#traced), (request, log) => this.#execute(request, log));
-    this.#dedupe = settings.dedupe
-      ? new Dedupe(settings, this.#traced, (request, options, log) => this.#call(request, options, log))
-      : undefined;
+    if (settings.dedupe) this.#dedupe = new Dedupe(settings, this.#traced, (...shared) => this.#call(...shared));
     observeClient(this);
   }
 
@@ -98,9 +98,7 @@ class PooledHttpClient {
   request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
     try {
       this.#assertOpen();
-      const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
-      const key = this.#dedupe?.keyOf(request);
-      return key === undefined ? this.#call(request, options) : (this.#dedupe as Dedupe).execute(key, request, options);
+      return this.#start(prepareRequest(this.#settings, method, this.#templates.get(path), options), options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -113,8 +111,16 @@ class PooledHttpClient {
     const stream = streamSettings(options, options.throwOnStatus ?? throwOnStatus, streams);
     const { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, ...others } = options;
     if (others.schema !== undefined) throw new OptionsError('request.schema', others.schema, 'left out of a stream');
-    const request = { ...prepareRequest(this.#settings, method, this.#templates.get(path), others), stream };
-    return streamOf(await this.#call(request, others), request.subject);
+    const request = streamedRequest(prepareRequest(this.#settings, method, this.#templates.get(path), others), stream);
+    return streamOf(await this.#start(request, others), request.subject);
+  }
+
+  #start(request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+    if (hasTwoSignals(request)) {
+      return withJoinedSignals(request, this.#settings.clock, (joined) => this.#start(joined, options));
+    }
+    const key = this.#dedupe?.keyOf(request);
+    return key === undefined ? this.#call(request, options) : (this.#dedupe as Dedupe).execute(key, request, options);
   }
 
   #assertOpen(): void {
@@ -133,12 +139,14 @@ class PooledHttpClient {
       const pending = this.#cache === undefined ? this.#execute(request, log) : this.#cache.execute(request, log);
       log.isFresh = false;
       const response = await pending;
+      if (request.source !== undefined) closeAfter(bodyOf(response), request.source);
       if (options?.schema !== undefined && response.ok) await applySchema(response, options.schema);
       setAttempts(response, log.records);
       log.trace?.end(log, undefined);
       this.#succeeded++;
       return response;
     } catch (error) {
+      request.source?.close();
       const outcome = concludeCall(error, { request, log, options, settings: this.#settings });
       log.trace?.end(log, errorTypeOf(outcome.response ?? outcome.error));
       if (outcome.response === undefined) {
@@ -150,8 +158,6 @@ class PooledHttpClient {
     } finally {
       this.#dedupe?.callEnded(request);
       if (request.work !== undefined) annotateCall(request.work, log, this.#settings.clock.monotonic());
-      // While the response is streamed, the request body may still be sent: the end of the response closes it.
-      if (request.stream?.begun !== true) request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
     }
   }
@@ -170,11 +176,7 @@ class PooledHttpClient {
     const policies = this.#policies.routes?.for(request.subject.route as string) ?? this.#policies;
     const policy = request.repeatable ? policies.repeatable : policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
-    const how = this.#balancer === undefined ? request.execution : this.#balancer.executeOptions(request, log);
-    if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
-    // The caller's signal and the current work can both cancel the call. Nested work joins the two without leaking listeners.
-    const { signal, ...limits } = how;
-    return runWork({ signal, clock: this.#settings.clock }, () => policy.execute(attempt, limits));
+    return policy.execute(attempt, this.#balancer?.executeOptions(request, log) ?? request.execution);
   }
 
   get #inFlight(): number {

@@ -25,6 +25,7 @@ describe('AC35: what counts as identical', () => {
     ['the query', { query: { a: 1 } }, { query: { a: 2 } }],
     ['a query with a delimiter', { query: { a: '1&b=2' } }, { query: { a: '1', b: '2' } }],
     ['the time it may take', { timeoutMs: 100 }, { timeoutMs: 200 }],
+    ['whether it may be sent twice', { idempotent: false }, {}],
     ['its priority', { priority: 'high' }, {}],
   ])('requests that differ in %s are not shared', (_what, one, other) => {
     expect(keyOf('GET', '/a', one)).not.toBe(keyOf('GET', '/a', other));

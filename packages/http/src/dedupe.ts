@@ -10,7 +10,8 @@ import type { AsyncScope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
-import { isTimeLimitError, lastSubject } from './call-error.ts';
+import { lastSubject } from './call-error.ts';
+import { isCancelReason } from './cancel-reason.ts';
 import { ChangedPaths } from './changed-paths.ts';
 import { digest } from './digest.ts';
 import {
@@ -20,7 +21,7 @@ import {
   HttpError,
   HttpStatusError,
   HttpTimeoutError,
-  requestFailure,
+  isTimeLimitError,
 } from './errors.ts';
 import { isUnsafe } from './http-cache/invalidation.ts';
 import { traceCall } from './instruments.ts';
@@ -70,6 +71,7 @@ export class Dedupe {
   /** Limits how long each caller waits. */
   readonly #callerTimeout: Policy;
   #callers = 0;
+  #unknownCredentials = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(settings: HttpClientSettings, traced: TracedClient, execute: ExecuteCall) {
@@ -81,12 +83,14 @@ export class Dedupe {
 
   /**
    * The key of a request; requests with the same key may share one. It contains everything that is sent, `Authorization` and
-   * `Cookie` included, and the time limits. JSON keeps the values apart. Undefined for a request that is never shared.
+   * `Cookie` included, the time limits, and whether it may be sent twice. JSON keeps the values apart. Undefined for a request that is never shared.
    */
-  keyOf({ method, path, headers, body, source, priority, work, execution }: PreparedRequest): string | undefined {
-    if (!SHAREABLE_METHODS.has(method) || body !== undefined || source !== undefined) return undefined;
+  keyOf(request: PreparedRequest): string | undefined {
+    const { method, path, headers, body, source, stream, priority, work, repeatable, execution } = request;
+    if (!SHAREABLE_METHODS.has(method) || body !== undefined || source !== undefined || stream !== undefined) return;
     const { timeoutMs, attemptTimeoutMs } = execution;
-    return JSON.stringify([method, path, headers, priority ?? work?.priority ?? 'normal', timeoutMs, attemptTimeoutMs]);
+    const importance = priority ?? work?.priority ?? 'normal';
+    return JSON.stringify([method, path, headers, importance, repeatable, timeoutMs, attemptTimeoutMs]);
   }
 
   /** After a call that may have changed a path, whatever its outcome, later reads of that path start a request of their own. */
@@ -127,7 +131,7 @@ export class Dedupe {
     const { request } = caller;
     const share = async (context: AuthorizeContext): Promise<HttpResponse> => {
       const credentials = auth === undefined ? '' : await this.#credentialsDigest(auth, request, context);
-      return this.#shareRequest(credentials + key, caller, context.signal);
+      return this.#shareRequest(`${credentials} ${key}`, caller, context.signal);
     };
     // A copy for each caller, since callers may change `data`.
     return copyResponse(await this.#callerTimeout.execute(share, request.execution));
@@ -144,7 +148,7 @@ export class Dedupe {
       } catch (error) {
         // The shared request may have started before this caller, who has time left for another one.
         const isLate = error instanceof HttpTimeoutError && error.gaveUp === 'deadline';
-        if (caller.isFirst || !isLate || !this.#hasTimeForAnother(caller)) throw error;
+        if (caller.isFirst || !isLate || signal.aborted || !this.#hasTimeForAnother(caller)) throw error;
       }
     }
   }
@@ -180,14 +184,16 @@ export class Dedupe {
     }
   }
 
-  /** A digest of the headers that `auth` adds for this caller. Callers with equal ones may share a response. */
+  /**
+   * A digest of the headers that `auth` adds for this caller. Callers with equal ones may share a response. If `auth` fails, it
+   * is a key of its own: the request of this caller asks again, and retries or reports the failure.
+   */
   async #credentialsDigest(auth: HttpAuth, request: PreparedRequest, context: AuthorizeContext): Promise<string> {
     try {
       const headers = await authorize(auth, { request, context }, this.#settings.origin, request.headers);
       return digest(JSON.stringify(Object.entries(headers).sort()));
-    } catch (error) {
-      const failure = requestFailure(request.subject, 'auth', error);
-      throw failure instanceof HttpError ? completeError(failure, [], 'notRetryable') : failure;
+    } catch {
+      return `unknown ${++this.#unknownCredentials}`;
     }
   }
 
@@ -209,6 +215,7 @@ function concludeShared(
   options: AnyRequestOptions | undefined,
   settings: HttpClientSettings,
 ): HttpResponse {
+  if (isCancelReason(error, request)) throw error;
   let own: MacadamError;
   if (error instanceof HttpStatusError) {
     const { retryable, retryAfterMs, redirectRefused, attempts, gaveUp } = error;
@@ -222,14 +229,9 @@ function concludeShared(
     const cause = sharedLog?.failure instanceof HttpError ? sharedLog.failure : undefined;
     const late = new HttpTimeoutError(lastSubject(request, sharedLog), error.timeoutMs, true, cause);
     own = completeError(late, copyAttempts(sharedLog?.records ?? []), 'deadline');
-    // The reason of the caller's signal, and errors of the user's functions, are passed on as they are.
-  } else if (isMacadamError(error) && error !== cancelReasonOf(request)) own = copyError(error);
+  } else if (isMacadamError(error)) own = copyError(error);
+  // Errors of the user's functions are passed on as they are.
   else throw error;
   Error.captureStackTrace(own, concludeShared);
   throw own;
-}
-
-/** The reason the call was cancelled with, if it was. */
-function cancelReasonOf({ execution, work }: PreparedRequest): unknown {
-  return execution.signal?.reason ?? work?.cancellation?.reason;
 }

@@ -1,8 +1,9 @@
-import { isMacadamError, MacadamError, type MacadamErrorOptions } from '@macadam/core';
+import { isMacadamError, MacadamError, type MacadamErrorOptions, type TimeoutError } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import { truncationReasonOf } from './body-truncation.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
+import { issuesOf, setIssues } from './schema-issues.ts';
 import { proxyFault } from './transport/proxy-error.ts';
 
 /**
@@ -60,6 +61,7 @@ export function withAttempts<E extends HttpError>(error: E, attempts: readonly H
 export function copyError<E extends MacadamError>(error: E): E {
   const copy = Reflect.construct(Error, [], error.constructor) as E;
   Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
+  setIssues(copy, issuesOf(error));
   return copy instanceof HttpError ? withAttempts(copy, copyAttempts(copy.attempts)) : copy;
 }
 
@@ -193,3 +195,8 @@ export class HttpTimeoutError extends HttpError {
   }
 }
 HttpTimeoutError.prototype.name = 'HttpTimeoutError';
+
+/** Whether an error comes from a timeout policy. Not by `instanceof`, because resilience may use another copy of core. */
+export function isTimeLimitError(failure: unknown): failure is TimeoutError {
+  return isMacadamError(failure, 'MAC_TIMEOUT') && !(failure instanceof HttpError);
+}

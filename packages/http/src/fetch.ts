@@ -7,7 +7,7 @@ import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
 import { isRedirectStatus } from './redirect.ts';
-import { prepareRequest, type PreparedRequest } from './request.ts';
+import { prepareRequest, streamedRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import type { HttpResponse } from './response.ts';
 import type { HttpClientSettings } from './settings.ts';
@@ -39,7 +39,7 @@ type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<Ht
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
   const { cache, limits, clock, streams } = settings;
-  const capture = cache && captureRule(storageContext(cache, settings), limits.maxBytes, clock);
+  const capture = cache && captureRule(storageContext(cache, settings), clock);
   return async (input, options) => {
     const init = options ?? {};
     const request = isRequest(input) ? input : undefined;
@@ -62,11 +62,10 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
       signal,
     };
     const stream = streamSettings({}, false, streams);
-    if (redirect === 'follow') stream.redirect = 'follow';
-    else stream.redirect = 'manual';
+    stream.redirect = redirect === 'follow' && settings.redirects !== false ? 'follow' : 'manual';
     stream.captureRule = capture;
     stream.maxRatio = limits.maxRatio;
-    const prepared = { ...prepareRequest(settings, method, templateOf(url), requestOptions), stream };
+    const prepared = streamedRequest(prepareRequest(settings, method, templateOf(url), requestOptions), stream);
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirectStatus(response.status)) {
       discard(response);

@@ -1,7 +1,10 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { assertNamedValues } from './named-values.ts';
 
-/** Request headers by name, in any case. `undefined` omits a header, also one that the client would send. */
+/**
+ * Request headers by name, in any case. `undefined` omits a header of the client. The remaining time, priority and attempt number
+ * that internal peers are sent can be set, but not omitted.
+ */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** Token characters (RFC 9110, section 5.6.2). */
@@ -109,7 +112,7 @@ export function assertHeaderValue(path: string, value: unknown): asserts value i
  * Visible characters, space, tab and obs-text; above all no line break, which would end the header (section 5.5). Not a regular
  * expression: each one runs in code of its own, and headers of a propagator are checked for every request.
  */
-function isHeaderText(text: string): boolean {
+export function isHeaderText(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if ((code < 0x20 && code !== 0x09) || code === 0x7f || code > 0xff) return false;

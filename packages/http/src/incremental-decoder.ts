@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import { decoderFailure, RATIO_FREE_BYTES, type DecodedLimits, type DecodeFailure } from './content-decoding.ts';
-import type { DispatchController } from './dispatcher.ts';
+import { abortRequest, type DispatchController } from './dispatcher.ts';
 import { makeDecoders } from './stream/decoders.ts';
 
 /**
@@ -15,10 +15,12 @@ export class IncrementalDecoder {
   readonly #chunks: Uint8Array[] = [];
   #wireBytes = 0;
   #decodedBytes = 0;
+  /** Whether all of the response has arrived. */
+  #isReceived = false;
   #settled = false;
 
   /**
-   * @param controller - pauses the connection while the decoders are behind
+   * @param controller - pauses the connection while the decoders are behind, and drops it if they end before the response
    * @param encodings - in the order they were applied; all of them decodable
    * @param first - the beginning of the body, which the caller writes as well
    * @param settle - called once, never from within `write`
@@ -57,7 +59,9 @@ export class IncrementalDecoder {
     inlet.once('drain', () => this.#controller.resume());
   }
 
+  /** Call when the last chunk has arrived. */
   end(): void {
+    this.#isReceived = true;
     this.#decoders[0]?.end();
   }
 
@@ -85,5 +89,7 @@ export class IncrementalDecoder {
     if (this.#settled) return;
     this.destroy();
     this.#settle(result);
+    // The body is not usable, or bytes follow that do not belong to it. Nothing reads the rest, so it would hold the connection.
+    if (!this.#isReceived) abortRequest(this.#controller, new Error('the rest of the body is not needed'));
   }
 }

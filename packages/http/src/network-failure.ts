@@ -1,33 +1,49 @@
 import type { MacadamError } from '@macadam/core';
 import { isRetryableFailure, isSafeToResend, type RetryRules } from './retry-rules.ts';
 import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
+import type { OpenStream } from './body/source.ts';
 import type { PreparedRequest } from './request.ts';
 import { ProxyError } from './transport/proxy-error.ts';
 
+/** A request that failed, and the stream that its body was read from. */
+interface FailedRequest {
+  readonly request: PreparedRequest;
+  readonly upload: OpenStream | undefined;
+}
+
 /** The error for a failure of the transport, or of the caller's body stream, whose failures the transport passes on. */
 export function networkFailure(
-  { subject, source }: PreparedRequest,
+  { request: { subject }, upload }: FailedRequest,
   error: Error,
   phase: NetworkPhase,
   retryable: boolean,
 ): MacadamError {
-  if (source?.failure !== undefined) return requestFailure(subject, 'body', source.failure);
+  if (upload?.failure !== undefined) return requestFailure(subject, 'body', upload.failure);
   // A parse error contains the bytes it could not parse, which may be confidential.
   if ('data' in error) error.data = undefined;
-  return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);
+  return new HttpNetworkError(subject, codeIn(phase, error), phase, retryable, error);
 }
 
 /** The error of an attempt that the transport ended. */
 export function attemptFailure(
-  request: PreparedRequest,
+  failed: FailedRequest,
   rules: RetryRules,
   error: Error,
   phase: NetworkPhase,
 ): MacadamError {
-  const { repeatable, source } = request;
+  const { repeatable, source } = failed.request;
   const canRepeat = repeatable && source?.replayable !== false;
-  const retryable = isRetryableFailure(rules, codeOf(error), canRepeat, isSafeToResend(error, phase, source));
-  return networkFailure(request, error, phase, retryable);
+  const retryable = isRetryableFailure(rules, codeIn(phase, error), canRepeat, isSafeToResend(error, phase, source));
+  return networkFailure(failed, error, phase, retryable);
+}
+
+/**
+ * The code of an error in its phase. Before the response headers no length can be wrong: so undici reports a header that it
+ * cannot parse after a `Content-Length`.
+ */
+function codeIn(phase: NetworkPhase, error: Error): string {
+  const code = codeOf(error);
+  return phase === 'request' && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ? 'HTTPParserError' : code;
 }
 
 /** The end of the parser's message for a response that broke off. undici 8.12 drops the code of that error. */

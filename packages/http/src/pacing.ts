@@ -15,7 +15,7 @@ export interface PacedResponse {
 export interface HttpTurn {
   /**
    * Called once when the attempt has ended: with its response, whatever the status, or with undefined if there was none. Errors it
-   * throws are ignored.
+   * throws or rejects with become process warnings.
    */
   settle(response: PacedResponse | undefined): void;
 }
@@ -47,19 +47,31 @@ export function pacerOf(pacing: HttpPacing, partition: string): Pacer {
     acquire(attempt) {
       // The type excludes null and undefined; an implementation in JavaScript may still return them.
       const turn = pacing.acquire(partition, attempt) as HttpTurn | PromiseLike<HttpTurn> | null | undefined;
-      return turn !== undefined && turn !== null && 'then' in turn
-        ? turn.then(settledWithResponse)
-        : settledWithResponse(turn);
+      return isPromiseLike(turn) ? turn.then(settledWithResponse) : settledWithResponse(turn);
     },
     describe: () => `${pacing.describe?.() ?? 'each attempt in turn'}; as "${partition}"`,
   };
+}
+
+function isPromiseLike(turn: object | null | undefined): turn is PromiseLike<HttpTurn> {
+  return typeof (turn as Partial<PromiseLike<HttpTurn>> | null | undefined)?.then === 'function';
 }
 
 function settledWithResponse(turn: HttpTurn | null | undefined): { settle(outcome: Outcome | undefined): void } {
   if (typeof turn?.settle !== 'function') {
     throw new OptionsError('createHttpClient.pacing.acquire()', turn, 'a turn with settle(), or a promise of one');
   }
-  return { settle: (outcome) => turn.settle(responseOf(outcome)) };
+  return {
+    settle(outcome) {
+      const result: unknown = turn.settle(responseOf(outcome));
+      // An `async` method, of which nobody awaits the failure.
+      if (result !== undefined) Promise.resolve(result).catch(warn);
+    },
+  };
+}
+
+function warn(reason: unknown): void {
+  process.emitWarning(reason instanceof Error ? reason : 'settle() of a pacer rejected without an error');
 }
 
 function responseOf(outcome: Outcome | undefined): PacedResponse | undefined {

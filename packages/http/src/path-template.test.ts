@@ -2,6 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parsePathTemplate, PathTemplates } from './path-template.ts';
 
+test('shows no credentials of a URL that was given for a path', () => {
+  for (const url of ['https://me:canary@billing/a', 'https://me:can/ary-canary@billing/a', 'me:canary@billing']) {
+    expect(() => parsePathTemplate(url)).toThrow(expect.objectContaining({ path: 'request.path' }));
+    expect(() => parsePathTemplate(url)).not.toThrow(/canary/);
+  }
+});
+
 describe('a path template', () => {
   test.each([
     ['no parameter', '/invoices', undefined, '/invoices'],

@@ -1,4 +1,5 @@
 import { OptionsError, withheld } from '@macadam/core';
+import { printableUrl } from './base-url.ts';
 import { assertNamedValues } from './named-values.ts';
 import { encodeValue, redactQuery } from './query.ts';
 import type { RequestAttributes } from './request-attributes.ts';
@@ -37,11 +38,8 @@ const PARAM = /\{([^{}]*)\}/g;
  */
 export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
   if (typeof text !== 'string' || !text.startsWith('/')) {
-    throw new OptionsError(
-      'request.path',
-      printable(text),
-      'a path that begins with "/"; the origin comes from baseUrl',
-    );
+    const shown = typeof text === 'string' ? printableUrl(text) : text;
+    throw new OptionsError('request.path', shown, 'a path that begins with "/"; the origin comes from baseUrl');
   }
   const literals: string[] = [];
   const names: string[] = [];
@@ -56,7 +54,7 @@ export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
   literals.push(text.slice(end));
   assertLiterals(text, literals);
   literals[0] = prefix + (literals[0] as string);
-  const printableText = prefix + (printable(text) as string);
+  const printableText = prefix + printable(text);
   return {
     printable: printableText,
     fixed: names.length === 0 ? literals[0] : undefined,
@@ -113,8 +111,7 @@ function encodeParam(name: string, value: unknown): string {
   return encoded;
 }
 
-function printable(text: unknown): unknown {
-  if (typeof text !== 'string') return text;
+function printable(text: string): string {
   const at = text.indexOf('?');
   const path = (at < 0 ? text : text.slice(0, at)).replace(/\/\/[^/]*@/, '//');
   return at < 0 ? path : path + redactQuery(text.slice(at));

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { inferPeer, withPropagation } from './peer.ts';
+import { inferPeer, withPriority, withPropagation } from './peer.ts';
+
+test('headers that the caller sets are sent once, as the caller sets them', () => {
+  const own = ['x-request-timeout-ms', '5', 'x-request-priority', 'low', 'x-request-attempt', '7'];
+  expect(withPropagation(own, { limitMs: 100, priority: 'high', attempt: 2 })).toEqual(own);
+  expect(withPriority(own, 'high')).toEqual(own);
+});
 
 describe('inferPeer', () => {
   const internal = [

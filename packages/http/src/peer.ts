@@ -61,8 +61,27 @@ export function withPropagation(
   headers: readonly string[],
   { limitMs, priority, attempt }: { limitMs: number; priority: Priority | undefined; attempt: number },
 ): string[] {
-  const all = [...headers, TIMEOUT_HEADER, String(Math.max(1, Math.floor(limitMs)))];
-  if (priority !== undefined && priority !== 'normal') all.push(PRIORITY_HEADER, priority);
-  if (attempt > 1) all.push(ATTEMPT_HEADER, String(attempt));
+  const all = [...headers];
+  add(all, TIMEOUT_HEADER, String(Math.max(1, Math.floor(limitMs))));
+  if (isSent(priority)) add(all, PRIORITY_HEADER, priority);
+  if (attempt > 1) add(all, ATTEMPT_HEADER, String(attempt));
   return all;
+}
+
+/** Appends the priority only, which does not depend on the attempt. */
+export function withPriority(headers: readonly string[], priority: Priority | undefined): readonly string[] {
+  if (!isSent(priority)) return headers;
+  const all = [...headers];
+  add(all, PRIORITY_HEADER, priority);
+  return all;
+}
+
+/** Adds a header, unless the caller sets it. */
+function add(headers: string[], name: string, value: string): void {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return;
+  headers.push(name, value);
+}
+
+function isSent(priority: Priority | undefined): priority is Exclude<Priority, 'normal'> {
+  return priority !== undefined && priority !== 'normal';
 }

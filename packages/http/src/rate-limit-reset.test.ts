@@ -25,9 +25,20 @@ test.each([
   ['an epoch that has passed', { 'x-ratelimit-reset': String(now / 1_000 - 8) }, 0],
   ['a number no timer holds', { ratelimit: '"default";r=0;t=99999999999999999999' }, Number.MAX_SAFE_INTEGER],
   ['a header that was sent twice', { ratelimit: ['"a";r=0;t=1', '"b";r=0;t=2'] }, 2_000],
+  ['a quoted name with what looks like a policy', { ratelimit: '"a\\",b;r=0;t=9";r=0;t=3' }, 3_000],
+  ['a quoted name that does not end', { ratelimit: '"a";r=0;t=3, "b\\";r=0;t=9' }, 3_000],
+  ['a quoted name that ends with a backslash', { ratelimit: '"a";r=0;t=3, "b;r=0;t=9\\' }, 3_000],
   ['no number', { 'ratelimit-reset': 'soon' }, undefined],
   ['a negative number', { 'ratelimit-reset': '-1' }, undefined],
   ['none of them', {}, undefined],
 ])('%s', (_what, headers, expected) => {
   expect(parseRateLimitReset(headers, now)).toBe(expected);
+});
+
+test('takes a time that grows with the header, not with its square', () => {
+  const headers = { ratelimit: `"${'\\"'.repeat(500_000)}` };
+  const startedAt = performance.now();
+  expect(parseRateLimitReset(headers, now)).toBeUndefined();
+  // A quadratic scan takes minutes.
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
 });

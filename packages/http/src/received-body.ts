@@ -1,4 +1,5 @@
 import type { Transform } from 'node:stream';
+import { ChunkList } from './chunk-list.ts';
 import {
   decodeContent,
   isDecodeFailure,
@@ -6,7 +7,7 @@ import {
   type DecodedLimits,
   type DecodeFailure,
 } from './content-decoding.ts';
-import { abortRequest, type DispatchController, type RawHeaders } from './dispatcher.ts';
+import type { DispatchController, RawHeaders } from './dispatcher.ts';
 import { IncrementalDecoder } from './incremental-decoder.ts';
 import type { PreparedRequest } from './request.ts';
 import { isDecodable, makeDecoders } from './stream/decoders.ts';
@@ -23,15 +24,20 @@ export class ReceivedBody {
   size = 0;
   /** Most bodies arrive in one chunk, which is not copied. */
   #first: Uint8Array | undefined = undefined;
-  #rest: Uint8Array[] | undefined = undefined;
+  #chunks: ChunkList | undefined = undefined;
   #decoder: IncrementalDecoder | undefined = undefined;
 
   add(chunk: Uint8Array): void {
     this.size += chunk.length;
     if (this.#decoder !== undefined) this.#decoder.write(chunk);
     else if (this.#first === undefined) this.#first = chunk;
-    else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
-    else this.#rest.push(chunk);
+    else {
+      if (this.#chunks === undefined) {
+        this.#chunks = new ChunkList();
+        this.#chunks.add(this.#first);
+      }
+      this.#chunks.add(chunk);
+    }
   }
 
   /** Whether the body is long enough to be decoded while it arrives, and is not yet. */
@@ -51,10 +57,7 @@ export class ReceivedBody {
   ): void {
     if (encodings.length === 0 || encodings.length > limits.maxEncodings || !isDecodable(encodings)) return;
     const wire = this.#takeReceived() as Uint8Array;
-    this.#decoder = new IncrementalDecoder(controller, encodings, limits, wire, (result) => {
-      settle(result);
-      if (isDecodeFailure(result)) abortRequest(controller, new Error('the rest of the body is not needed'));
-    });
+    this.#decoder = new IncrementalDecoder(controller, encodings, limits, wire, settle);
     this.#decoder.write(wire);
   }
 
@@ -70,15 +73,20 @@ export class ReceivedBody {
     return decodeContent(this.#takeReceived() as Uint8Array, encodings, limits);
   }
 
-  /** Decodes an error body, which may be incomplete, and only its beginning if it is too long. */
+  /**
+   * Decodes an error body: as much of it as possible if it is incomplete, and only its beginning if it is too long.
+   *
+   * @param isTruncated - whether only a part of the body was read
+   */
   finishErrorBody(
+    isTruncated: boolean,
     encodings: readonly string[],
     limits: DecodedLimits,
   ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
     const wire = this.#takeReceived() as Uint8Array;
     const decoded = decodeContent(wire, encodings, { ...limits, maxBytes: MAX_ERROR_BODY_DECODED_BYTES });
-    if (decoded instanceof Promise) return decoded.then((result) => orPrefix(result, wire, encodings));
-    return orPrefix(decoded, wire, encodings);
+    if (decoded instanceof Promise) return decoded.then((result) => orPrefix(result, wire, encodings, isTruncated));
+    return orPrefix(decoded, wire, encodings, isTruncated);
   }
 
   /** Frees the decoders of a body that is not needed. */
@@ -87,8 +95,8 @@ export class ReceivedBody {
   }
 
   #takeReceived(): Uint8Array | undefined {
-    const wire = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.size);
-    this.#first = this.#rest = undefined;
+    const wire = this.#chunks === undefined ? this.#first : this.#chunks.concat(this.size);
+    this.#first = this.#chunks = undefined;
     return wire;
   }
 }
@@ -108,10 +116,11 @@ function orPrefix(
   decoded: Uint8Array | DecodeFailure,
   wire: Uint8Array,
   encodings: readonly string[],
+  isTruncated: boolean,
 ): Uint8Array | DecodeFailure | Promise<Uint8Array> {
   if (!isDecodeFailure(decoded)) return decoded;
-  const isTooMuch = 'allowed' in decoded || (decoded.kind === 'corrupt' && wire.length > MAX_ERROR_BODY_BYTES);
-  return isTooMuch ? decodePrefix(wire, encodings) : decoded;
+  const isPartial = 'allowed' in decoded || (decoded.kind === 'corrupt' && isTruncated);
+  return isPartial ? decodePrefix(wire, encodings) : decoded;
 }
 
 /** Decodes as much of a body as possible, up to a little more than {@link MAX_ERROR_BODY_BYTES}. */

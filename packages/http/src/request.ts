@@ -137,6 +137,12 @@ export function prepareRequest(
   };
 }
 
+/** The request of a call whose response is streamed. What cancels the call also cancels the body, which outlasts it. */
+export function streamedRequest(request: PreparedRequest, stream: StreamSettings): PreparedRequest {
+  stream.signals = [request.execution.signal, request.work?.cancellation];
+  return { ...request, stream };
+}
+
 /** The request that follows a redirect. */
 export function redirected(
   request: PreparedRequest,

@@ -2,6 +2,7 @@ import type { MacadamError, Timer } from '@macadam/core';
 import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
+import type { OpenStream } from './body/source.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
 import type { AsyncScope, AttemptSettings, FollowUpSender } from './attempt-settings.ts';
 import { errorBodyLimitMs } from './attempt-time.ts';
@@ -12,10 +13,11 @@ import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } f
 import { attemptFailure, codeOf, codeOfReason } from './network-failure.ts';
 import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, MAX_ERROR_BODY_BYTES, ReceivedBody } from './received-body.ts';
-import { isRedirect, type RedirectRefusal } from './redirect.ts';
+import type { RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
 import { classifyFailure, classifyStatus, isRetryableStatus } from './retry-rules.ts';
-import { firstOf, retryAfterOf } from './retry-after.ts';
+import { retryAfterOf } from './retry-after.ts';
+import { mustBeFollowed } from './stream/options.ts';
 import { truncationError } from './transport/http2-streams.ts';
 
 /**
@@ -32,12 +34,16 @@ export class ResponseHandler implements Receiver {
   scope: AsyncScope | undefined = undefined;
   /** The credentials the request was sent with, if they came from `auth`. */
   authorization: AuthHeaders | undefined = undefined;
+  /** The stream that the body of the request is read from. */
+  upload: OpenStream | undefined = undefined;
   /** How often the credentials of the call had been renewed when the request was sent. */
   renewals = 0;
+  /** The headers of the response. */
+  headers: RawHeaders = {};
+  settled = false;
   readonly #settings: AttemptSettings;
   readonly #followUps: FollowUpSender;
   #controller: DispatchController | undefined = undefined;
-  #settled = false;
   #cancelReason: Error | undefined = undefined;
   #errorBodyTimer: Timer | undefined = undefined;
   /** 0 until the response headers have arrived. */
@@ -46,7 +52,6 @@ export class ResponseHandler implements Receiver {
   #isErrorBody = false;
   /** Whether reading is over. The body may still be decoded; meanwhile its connection may break, or be dropped. */
   #isRead = false;
-  #headers: RawHeaders = {};
   #body: ReceivedBody | undefined = undefined;
   #truncationReason: string | undefined = undefined;
 
@@ -70,7 +75,7 @@ export class ResponseHandler implements Receiver {
 
   /** Ends the attempt because it is out of time, or because nobody waits for it. */
   cancel(reason: unknown): void {
-    if (this.#settled) return;
+    if (this.settled) return;
     // Keeps the failure of an earlier attempt: a timeout that follows it is its consequence.
     this.log.failure ??= reason;
     const code = codeOfReason(reason);
@@ -84,29 +89,20 @@ export class ResponseHandler implements Receiver {
 
   /** Whether another request may follow a response with this status outside 2xx. */
   mayContinue(status: number, headers: RawHeaders): boolean {
-    if (status === 401) return this.authorization !== undefined;
-    if (status < 400) return isRedirect(status, firstOf(headers['location']));
+    if (this.#followUps.mayFollowUp(this, status, headers)) return true;
     const { rules, maxAttemptNumber } = this.#settings;
     return this.context.attempt < maxAttemptNumber && isRetryableStatus(rules, status, this.#repeatable);
   }
 
   /** Ends the attempt with its headers: the body is streamed to the caller. */
   settleWithStream(response: HttpResponse, headers: RawHeaders): void {
-    this.#headers = headers;
+    this.headers = headers;
     this.#settleWith(response);
   }
 
   /** Fails a request that was not sent, because its credentials or its body could not be obtained. */
   failBeforeSending(part: RequestPart, cause: unknown): void {
-    if (!this.#settled) this.fail(requestFailure(this.request.subject, part, cause));
-  }
-
-  get headers(): RawHeaders {
-    return this.#headers;
-  }
-
-  get settled(): boolean {
-    return this.#settled;
+    if (!this.settled) this.fail(requestFailure(this.request.subject, part, cause));
   }
 
   onRequestStart(controller: DispatchController): void {
@@ -116,9 +112,9 @@ export class ResponseHandler implements Receiver {
   }
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders): void {
-    if (this.#settled || status < 200) return;
+    if (this.settled || status < 200) return;
     this.#status = status;
-    this.#headers = headers;
+    this.headers = headers;
     this.log.trace?.responseStarted(this.context.attempt, controller);
     if (status >= 300) this.#limitErrorBody();
     else if (Number(headers['content-length']) > this.#settings.limits.maxBytes && this.request.method !== 'HEAD') {
@@ -127,7 +123,7 @@ export class ResponseHandler implements Receiver {
   }
 
   onResponseData(controller: DispatchController, chunk: Uint8Array): void {
-    if (this.#settled || this.#isRead) return;
+    if (this.settled || this.#isRead) return;
     const body = (this.#body ??= new ReceivedBody());
     body.add(chunk);
     const { limits } = this.#settings;
@@ -135,29 +131,31 @@ export class ResponseHandler implements Receiver {
       if (body.size > MAX_ERROR_BODY_BYTES) this.#stopReading();
     } else if (body.size > limits.maxBytes) this.#failTooLarge(controller);
     else if (body.isLong) {
-      const encodings = encodingsToUndo(this.request, this.#headers);
+      const encodings = encodingsToUndo(this.request, this.headers);
       body.decodeIncrementally(controller, encodings, limits, (result) => this.#settleDecoded(result, false));
     }
   }
 
   onResponseEnd(): void {
-    if (this.#settled || this.#isRead) return;
-    const error = truncationError(this.#headers);
+    if (this.settled || this.#isRead) return;
+    const error = truncationError(this.headers);
     if (error === undefined) this.#finishBody(false);
     else this.onResponseError(null, error);
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
-    if (this.#settled || this.#isRead) return;
+    if (this.settled || this.#isRead) return;
     if (this.#isErrorBody) return this.#finishBody(true, `its body broke off: ${codeOf(error)}`);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    this.fail(attemptFailure(this.request, this.#settings.rules, error, phase));
+    this.fail(attemptFailure(this, this.#settings.rules, error, phase));
   }
 
   /** Limits how long the body of an error response is read: only briefly when another request may follow. */
   #limitErrorBody(): void {
-    const mayContinue = this.mayContinue(this.#status, this.#headers);
-    this.#isErrorBody = mayContinue || this.request.stream?.captureRule === undefined;
+    const mayContinue = this.mayContinue(this.#status, this.headers);
+    const { stream } = this.request;
+    const needsWhole = stream?.captureRule !== undefined && !mustBeFollowed(stream, this.#status, this.headers);
+    this.#isErrorBody = mayContinue || !needsWhole;
     if (!this.#isErrorBody) return;
     const limitMs = errorBodyLimitMs(this, this.#settings, mayContinue);
     const reason = `its body did not arrive within ${limitMs} ms`;
@@ -166,7 +164,7 @@ export class ResponseHandler implements Receiver {
 
   /** Settles with what has arrived of the body, and drops the connection. */
   #stopReading(reason?: string): void {
-    if (this.#settled || this.#isRead) return;
+    if (this.settled || this.#isRead) return;
     this.#finishBody(true, reason);
     if (this.#controller !== undefined) abortRequest(this.#controller, new Error('the rest of the body is not needed'));
   }
@@ -184,8 +182,10 @@ export class ResponseHandler implements Receiver {
     const body = this.#body;
     if (body === undefined) return this.#settleRead(undefined, truncated);
     const { limits } = this.#settings;
-    const encodings = encodingsToUndo(this.request, this.#headers);
-    const decoded = this.#isErrorBody ? body.finishErrorBody(encodings, limits) : body.finish(encodings, limits);
+    const encodings = encodingsToUndo(this.request, this.headers);
+    const decoded = this.#isErrorBody
+      ? body.finishErrorBody(truncated, encodings, limits)
+      : body.finish(encodings, limits);
     if (decoded instanceof Promise) {
       // Never rejects: the failure of a decoder is a value.
       void decoded.then((result) => this.#settleDecoded(result, truncated));
@@ -193,7 +193,7 @@ export class ResponseHandler implements Receiver {
   }
 
   #settleDecoded(result: Uint8Array | DecodeFailure, truncated: boolean): void {
-    if (this.#settled) return;
+    if (this.settled) return;
     if (!isDecodeFailure(result)) this.#settleRead(result, truncated);
     // An error body that cannot be decoded must not hide the status.
     else if (this.#isErrorBody) this.#settleRead(undefined, true);
@@ -203,7 +203,7 @@ export class ResponseHandler implements Receiver {
   #settleRead(bytes: Uint8Array | undefined, truncated: boolean): void {
     const isTooLong = bytes !== undefined && bytes.length > MAX_ERROR_BODY_BYTES && this.#isErrorBody;
     const body = isTooLong ? bytes.subarray(0, MAX_ERROR_BODY_BYTES) : bytes;
-    const response = new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || isTooLong);
+    const response = new HttpResponse(this.request.subject, this.#status, this.headers, body, truncated || isTooLong);
     setTruncationReason(response, this.#truncationReason);
     this.#settleWith(response);
   }
@@ -217,13 +217,13 @@ export class ResponseHandler implements Receiver {
     }
     let refused: RedirectRefusal | undefined;
     if (status < 400 || status === 401) {
-      const followed = this.#followUps.followUp(this, status, this.#headers);
+      const followed = this.#followUps.followUp(this, status, this.headers);
       if (followed === true) return;
       if (followed !== false) refused = followed;
     }
     const { rules, clock } = this.#settings;
     const retryable = isRetryableStatus(rules, status, this.#repeatable);
-    const waitMs = retryAfterOf(status, this.#headers, clock.now());
+    const waitMs = retryAfterOf(status, this.headers, clock.now());
     this.log.failure = new HttpStatusError(this.request.subject, response, retryable, waitMs, refused);
     this.reject(this.log.failure);
   }
@@ -242,7 +242,7 @@ export class ResponseHandler implements Receiver {
   }
 
   #end(status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
-    this.#settled = true;
+    this.settled = true;
     this.#errorBodyTimer?.cancel();
     this.#body?.discard();
     this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode, verdict);

@@ -1,4 +1,5 @@
 import { HttpDecodeError } from './body-errors.ts';
+import { completeError } from './errors.ts';
 import { JSON_TYPE, setData, subjectOf, type HttpResponse } from './response.ts';
 import { describeMismatch, type StandardSchema } from './schema.ts';
 
@@ -11,7 +12,8 @@ export async function applySchema(response: HttpResponse, schema: StandardSchema
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
     const detail = `${describeUnexpectedBody(response)}${describeMismatch(result.issues)}`;
-    throw new HttpDecodeError(subjectOf(response), 'schema', response.status, detail, result.issues);
+    const error = new HttpDecodeError(subjectOf(response), 'schema', response.status, detail, result.issues);
+    throw completeError(error, response.attempts, 'notRetryable');
   }
   setData(response, result.value);
 }

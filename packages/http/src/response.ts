@@ -26,8 +26,8 @@ let copy: (response: HttpResponse) => HttpResponse;
 /**
  * A response that has been read completely, so that everything on it is synchronous.
  *
- * `data` is the output of the schema. Without a schema it is the parsed JSON, a string for text, `undefined` for an empty body, and
- * bytes for everything else. It is decoded when first read.
+ * `data` is the output of the schema. Without a schema it is the parsed JSON (also without a content type), a string for text,
+ * `undefined` for an empty body, and bytes for everything else. It is decoded when first read.
  */
 export class HttpResponse<Data = unknown> {
   /** The status of the response. */
@@ -73,7 +73,8 @@ export class HttpResponse<Data = unknown> {
   /**
    * The decoded body: the output of the schema, else by content type.
    *
-   * @throws HttpDecodeError (`MAC_HTTP_DECODE`) if the content type is JSON but the body is not, or if it was cut off.
+   * @throws HttpDecodeError (`MAC_HTTP_DECODE`) if the content type is JSON or missing but the body is not JSON, or if the body was
+   * cut off.
    */
   get data(): Data {
     if (!this.#decoded) {

@@ -10,7 +10,7 @@ import type { DispatchOptions, RawHeaders, Transport } from './dispatcher.ts';
 import { HttpRequestError } from './errors.ts';
 import { mergeHeaders } from './headers.ts';
 import { withPropagation } from './peer.ts';
-import { decideRedirect, isRedirect, type RedirectRefusal } from './redirect.ts';
+import { decideRedirect, isRedirect, type RedirectDecision, type RedirectRefusal } from './redirect.ts';
 import { addressedTo, redirected, type PreparedRequest } from './request.ts';
 import { ResponseHandler } from './response-handler.ts';
 import type { HttpResponse } from './response.ts';
@@ -60,13 +60,27 @@ export class Sender implements FollowUpSender {
     });
   }
 
+  mayFollowUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean {
+    if (status === 401) return this.#mayReauthorize(handler);
+    return this.#decideRedirect(handler.request, status, headers)?.next === 'follow';
+  }
+
   followUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal {
     if (status === 401) return this.#reauthorize(handler);
+    const { request } = handler;
+    const decision = this.#decideRedirect(request, status, headers);
+    if (decision === undefined) return false;
+    if (decision.next === 'refuse') return decision.reason;
+    this.#startLater(this.#createFollowUp(handler, redirected(request, decision, this.#homeOf(request))));
+    return true;
+  }
+
+  /** Undefined if the response is no redirect, or one that the caller gets. */
+  #decideRedirect(request: PreparedRequest, status: number, headers: RawHeaders): RedirectDecision | undefined {
     const location = firstOf(headers['location']);
     const { redirects } = this.#settings;
-    const { request } = handler;
-    if (redirects === false || !isRedirect(status, location) || request.stream?.redirect === 'manual') return false;
-    const home = request.endpoint?.target.origin ?? this.#settings.origin;
+    if (redirects === false || !isRedirect(status, location) || request.stream?.redirect === 'manual') return undefined;
+    const home = this.#homeOf(request);
     const { method, path, hop, source, body } = request;
     const bodyState =
       source !== undefined ? (source.replayable ? 'replayable' : 'spent') : body === undefined ? 'none' : 'replayable';
@@ -78,25 +92,27 @@ export class Sender implements FollowUpSender {
       status,
       location,
     );
-    if (decision.next === 'refuse') return decision.reason;
-    if (decision.origin !== home && this.#transportOf(request).crossOrigin === undefined) return 'crossOrigin';
-    handler.log.redirects = [...handler.log.redirects, decision.origin + decision.path];
-    if (request.stream !== undefined) {
-      request.stream.redirected = true;
-      request.stream.url = decision.origin + decision.path;
-    }
-    this.#startLater(this.#createFollowUp(handler, redirected(request, decision, home)));
-    return true;
+    const isUnreachable =
+      decision.next === 'follow' && decision.origin !== home && this.#transportOf(request).crossOrigin === undefined;
+    return isUnreachable ? { next: 'refuse', reason: 'crossOrigin' } : decision;
   }
 
-  /** Repeats the request with new credentials: once per call, and for a hedge that was sent with the old ones. */
-  #reauthorize(handler: ResponseHandler): boolean {
-    const { request, log, authorization } = handler;
+  /** The origin that the request, before any redirect, is for. */
+  #homeOf({ endpoint }: PreparedRequest): string {
+    return endpoint?.target.origin ?? this.#settings.origin;
+  }
+
+  /** Credentials are renewed once per call, and for a hedge that was sent with the old ones. */
+  #mayReauthorize({ request, authorization, renewals }: ResponseHandler): boolean {
     if (authorization === undefined || this.#settings.auth?.invalidate === undefined) return false;
-    if (request.source?.replayable === false) return false;
-    if (handler.renewals > 0) return false;
-    log.renewals++;
-    this.#startLater(this.#createFollowUp(handler, request), authorization);
+    return request.source?.replayable !== false && renewals === 0;
+  }
+
+  /** Repeats the request with new credentials. */
+  #reauthorize(handler: ResponseHandler): boolean {
+    if (!this.#mayReauthorize(handler)) return false;
+    handler.log.renewals++;
+    this.#startLater(this.#createFollowUp(handler, handler.request), handler.authorization);
     return true;
   }
 
@@ -129,6 +145,11 @@ export class Sender implements FollowUpSender {
     const now = log.isFresh ? log.startedAt : clock.monotonic();
     handler.renewals = log.renewals;
     log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
+    const { hop } = request;
+    if (hop !== undefined) {
+      const redirect = { url: hop.origin + request.path, request: log.records.at(-1) as HttpAttempt };
+      log.redirects = [...log.redirects, redirect];
+    }
     context.onCancel((reason) => handler.cancel(reason));
     let headers = this.#headers(request, context.attempt, log, now);
     if (log.trace !== undefined) {
@@ -151,6 +172,7 @@ export class Sender implements FollowUpSender {
     let part: 'auth' | 'body' = 'body';
     try {
       const opened = source === undefined ? undefined : await source.open();
+      handler.upload = opened?.stream;
       if (handler.settled) return;
       const headers = opened === undefined ? usual : withBodyHeaders(usual, opened);
       part = 'auth';
@@ -160,7 +182,7 @@ export class Sender implements FollowUpSender {
         return;
       }
       if (rejected !== undefined) await auth.invalidate?.(rejected);
-      const own = await authorize(auth, handler, request.endpoint?.target.origin ?? this.#settings.origin, headers);
+      const own = await authorize(auth, handler, this.#homeOf(request), headers);
       if (handler.settled) return;
       handler.authorization = own;
       const all = mergeHeaders(headers, own, 'createHttpClient.auth.authorize()');
@@ -171,10 +193,15 @@ export class Sender implements FollowUpSender {
   }
 
   #dispatch(handler: ResponseHandler, headers: string[], body: OpenedBody['body'] | string | null, now: number): void {
-    const { path, method, hop, endpoint } = handler.request;
-    const origin = endpoint?.target.origin ?? this.#settings.origin;
+    const { path, method, hop } = handler.request;
     const transport = this.#transportOf(handler.request);
-    const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
+    const outgoing = {
+      origin: hop?.origin ?? this.#homeOf(handler.request),
+      path,
+      method,
+      headers,
+      body,
+    } as DispatchOptions;
     const { stream } = handler.request;
     const reader = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
     const { auth } = this.#settings;

@@ -134,7 +134,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     clock = systemClock,
     random = systemRandom,
   } = options;
-  const name = options.name ?? base.host;
+  const { name = base.host } = options;
   assertText('name', name);
   assertBoolean('throwOnStatus', throwOnStatus);
   assertBoolean('dedupe', dedupe);
@@ -144,7 +144,8 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertClock('clock', clock);
   assertFunction('random', random);
   const { rules, ...retry } = retrySettings(options.retry);
-  const hedge = policyOptions('hedge', options.hedge ?? false);
+  const { hedge: hedging = false, adaptiveConcurrency = false } = options;
+  const hedge = policyOptions('hedge', hedging);
   return {
     name,
     origin: base.origin,
@@ -158,7 +159,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     circuitBreaker: withoutPer(policyOptions('circuitBreaker', options.circuitBreaker)),
     bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
     hedge,
-    adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false)),
+    adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', adaptiveConcurrency)),
     pacing: checkedPacing(options.pacing),
     perRoute: policiesPerRoute(options),
     dedupe,
@@ -194,11 +195,9 @@ function timeouts(options: HttpClientOptions): {
   return { timeoutMs, attemptTimeoutMs, connectTimeoutMs };
 }
 
-function policyOptions<T extends object>(path: string, option: T | false | undefined): T | false {
-  if (option === false) return false;
-  const options = option ?? ({} as T);
-  assertObject(path, options);
-  return options;
+function policyOptions<T extends object>(path: string, option: T | false = {} as T): T | false {
+  if (option !== false) assertObject(path, option);
+  return option;
 }
 
 function responseLimits(limits: ResponseLimits = {}): Required<ResponseLimits> {

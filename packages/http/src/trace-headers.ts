@@ -6,7 +6,7 @@ import { assertHeaderValue, isHeaderName, TRANSPORT_HEADERS } from './headers.ts
 export const TRACEPARENT = 'traceparent';
 
 /** What propagators nearly always set. The names need no check. */
-const W3C_HEADERS: ReadonlySet<string> = new Set([TRACEPARENT, 'tracestate', 'baggage']);
+export const W3C_HEADERS: ReadonlySet<string> = new Set([TRACEPARENT, 'tracestate', 'baggage']);
 
 /**
  * Lets a propagator add to a flat list of headers.

@@ -35,6 +35,7 @@ const webStream = (text: string) => new Blob([text]).stream() as unknown as Read
 async function* pieces(...texts: string[]): AsyncGenerator<string> {
   for (const text of texts) yield Promise.resolve(text);
 }
+const turn = { settle: () => {} };
 /** Two megabytes: more than is kept. */
 async function* long(): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000, 'x'));
@@ -150,13 +151,12 @@ async function silentServer(protocol: string) {
 }
 
 test('a stream that is released while it is sent fails instead of ending, so that half of it does not pass for the whole', async () => {
-  const source = { failure: undefined };
   for (const body of [pieces('half', 'the rest'), webStream('half'), Readable.from(['half', 'the rest'])]) {
-    const sending = new OpenStream(body, source);
+    const sending = new OpenStream(body);
     await sending.next();
     sending.release();
     await expect(sending.next()).rejects.toThrow();
-    expect(source.failure).toBeUndefined();
+    expect(sending.failure).toBeUndefined();
   }
 });
 
@@ -214,6 +214,66 @@ describe('a stream of the caller', () => {
       expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', cause: { message: 'disk full' } });
       expect(error).toMatchObject({ attempts: [{ errorCode: 'MAC_HTTP_REQUEST' }] });
     }
+  });
+
+  test.each<[string, (failed: Promise<unknown>) => Partial<HttpClientOptions>, 'stream' | 'function']>([
+    ['while the connection is opened', () => ({}), 'function'],
+    ['while auth is asked', (failed) => ({ auth: { authorize: () => failed.then(() => ({})) } }), 'function'],
+    ['while auth is asked', (failed) => ({ auth: { authorize: () => failed.then(() => ({})) } }), 'stream'],
+    ['while its turn is awaited', (failed) => ({ pacing: { acquire: () => failed.then(() => turn) } }), 'stream'],
+    ['in the queue of the bulkhead', () => ({ bulkhead: { maxConcurrent: 1, maxQueued: 1 } }), 'stream'],
+  ])('that fails %s rejects, and does not end the process', async (_what, optionsOf, kind) => {
+    let onFailed: () => void = () => {};
+    const failed = new Promise<void>((resolve) => (onFailed = resolve));
+    const client = clientFor({ ...optionsOf(failed), retry: false });
+    const make = () => createReadStream('/nowhere/at-all').once('close', onFailed);
+    async function* late(): AsyncGenerator<string> {
+      await failed;
+      yield 'x';
+    }
+    const other = client.put('/b', { body: late() });
+    const error = await failure(client.put('/a', { body: kind === 'function' ? make : make() }));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', cause: { code: 'ENOENT' } });
+    await other;
+  });
+
+  test('that fails after its attempt timed out is not blamed for the failure of the next attempt', async () => {
+    let failFirst: (error: Error) => void = () => {};
+    const first = new Promise<string>((_, reject) => (failFirst = reject));
+    let requests = 0;
+    const server = createServer(({ socket }) => {
+      if (++requests === 1) return;
+      failFirst(new Error('disk full'));
+      socket.destroy();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const parts = [first, new Promise<string>(() => {})];
+    async function* body(): AsyncGenerator<string> {
+      const rest = parts.shift() as Promise<string>;
+      yield 'part';
+      yield await rest;
+    }
+    const client = noBackoffClient({ baseUrl, attemptTimeoutMs: 300, retry: { maxAttempts: 2 } });
+    const error = await failure(client.put('/a', { body }));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', attempts: [{ errorCode: 'MAC_TIMEOUT' }, {}] });
+    server.close();
+  });
+
+  test('is closed after an early redirect that does not keep the body, with the response that is streamed', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/a') response.writeHead(303, { location: '/b' }).end();
+      else response.end('done');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const upload = new Readable({ read() {} });
+    upload.push(Buffer.alloc(2_000_000));
+    const { body } = await noBackoffClient({ baseUrl }).stream('POST', '/a', { body: () => upload });
+    body.resume();
+    await vi.waitFor(() => expect(upload.destroyed).toBe(true));
+    server.closeAllConnections();
+    server.close();
   });
 
   test('that was already read is rejected', async () => {

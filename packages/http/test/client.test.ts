@@ -249,6 +249,36 @@ describe('a status outside 2xx', () => {
     }
   });
 
+  test.each(['breaks off', 'stalls'])(
+    'is reported with the part that arrived of a compressed body that %s',
+    async (how) => {
+      const text = randomText(20_000);
+      const bodies = {
+        gzip: zlib.gzipSync(text),
+        br: zlib.brotliCompressSync(text),
+        zstd: zlib.zstdCompressSync(text),
+      };
+      const server = createServer((request, response) => {
+        const encoding = (request.url as string).slice(1) as keyof typeof bodies;
+        const body = bodies[encoding];
+        response.writeHead(404, { 'content-encoding': encoding, 'content-length': body.length });
+        response.write(body.subarray(0, -100), () => how === 'breaks off' && response.destroy());
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const client = noBackoffClient({ baseUrl, attemptTimeoutMs: 500 });
+      for (const encoding of ['gzip', 'br', 'zstd']) {
+        const { response } = (await failure(client.get(`/${encoding}`))) as HttpStatusError;
+        expect(response.bodyTruncated).toBe(true);
+        // A decoder of zstd gives whole blocks only.
+        expect(response.text().length).toBeGreaterThan(encoding === 'zstd' ? -1 : 10_000);
+        expect(text.startsWith(response.text())).toBe(true);
+      }
+      server.closeAllConnections();
+      server.close();
+    },
+  );
+
   test('is reported when its body cannot be decoded', async () => {
     await upstream.setFaults([{ fault: respond(500, { headers: { 'content-encoding': 'gzip' }, text: 'plain' }) }]);
     expect(await failure(clientFor({ retry: false }).get('/a'))).toMatchObject({ status: 500 });
@@ -323,6 +353,12 @@ describe('a network that fails', () => {
     await upstream.setFaults([{ fault: garbage('canary canary\r\n\r\n') }]);
     const error = await failure(clientFor().get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', retryable: false, attempts: { length: 1 } });
+  });
+
+  test('does not retry a response with a header that cannot be parsed after its length', async () => {
+    await upstream.setFaults([{ fault: garbage('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nbad name: x\r\n\r\nok') }]);
+    const error = await failure(clientFor().get('/a'));
+    expect(error).toMatchObject({ errorCode: 'HTTPParserError', retryable: false, attempts: { length: 1 } });
   });
 
   test('AC21: repeats a GET that was lost on a stale connection', async () => {

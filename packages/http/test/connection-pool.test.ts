@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, LookupFunction, Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { failure } from './client-helpers.ts';
@@ -15,13 +15,14 @@ afterEach(async () => {
 async function served(
   listener: RequestListener,
   options: Partial<HttpClientOptions> = { retry: false, circuitBreaker: false },
+  hostname = '127.0.0.1',
 ): Promise<{ client: HttpClient; sockets: Socket[] }> {
   const sockets: Socket[] = [];
   const server = createServer(listener);
   server.on('connection', (socket: Socket) => sockets.push(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const client = createHttpClient({
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    baseUrl: `http://${hostname}:${(server.address() as AddressInfo).port}`,
     ...options,
   });
   cleanUp.push(() => server.close());
@@ -102,6 +103,24 @@ describe('connections over HTTP/1.1 without TLS', () => {
     expect((await client.get('/')).status).toBe(200);
     expect(sockets).toHaveLength(2);
     expect(client.stats().connections).toMatchObject({ connected: 1, free: 1 });
+  });
+
+  test('a connection that could not be made is not used before an idle one', async () => {
+    let isUp = true;
+    let fail = (): void => {};
+    const lookup: LookupFunction = (_hostname, _options, callback) => {
+      if (isUp) callback(null, '127.0.0.1', 4);
+      else fail = () => callback(Object.assign(new Error('DNS is down'), { code: 'EAI_AGAIN' }), '');
+    };
+    const { client } = await served(empty, { dns: { lookup }, retry: false }, 'a.example');
+    await client.get('/');
+    isUp = false;
+    const [first, second] = [client.get('/'), failure(client.get('/'))];
+    await first;
+    fail();
+    expect(await second).toMatchObject({ errorCode: 'EAI_AGAIN' });
+    for (let i = 0; i < 3; i++) expect((await client.get('/')).status).toBe(200);
+    expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
   });
 
   test('a server that closes after each response gets a new connection for each call', async () => {

@@ -87,6 +87,20 @@ describe('connections over HTTP/1.1 with TLS', () => {
   });
 });
 
+test('the host header of a request affects neither the server name of TLS nor the number of handshakes', async () => {
+  const { client, sockets } = await served((end) => end(), { retry: false });
+  const server = createHttpsServer(serverTls, (_, response) => response.end());
+  const names: unknown[] = [];
+  server.on('secureConnection', ({ servername }) => names.push(servername));
+  const baseUrl = `https://127.0.0.1:${await listening(server)}`;
+  const named = noBackoffClient({ baseUrl, tls: { ca, servername: 'localhost' }, retry: false });
+  for (const headers of [{ host: 'api.internal' }, {}, { host: '127.0.0.1' }]) {
+    await client.get('/', { headers });
+    await named.get('/', { headers });
+  }
+  expect([sockets.length, names]).toEqual([1, ['localhost']]);
+});
+
 test('calls that wait for one connection all fail as soon as it fails, not one after the other', async () => {
   const clock = virtualClock();
   let connections = 0;
@@ -148,10 +162,11 @@ test('calls cancelled while the first connection is connecting open no connectio
 
 describe('a TLS connection that could not be made', () => {
   const own = { ca, cert: pem('client-1'), key: pem('client-1.key') };
-  test.each<[string, HttpClientOptions['tls'], ServerOptions, 'failures' | 'neutral']>([
+  test.each<[string, TlsOptions | (() => unknown), ServerOptions, 'failures' | 'neutral']>([
     ['a tls() function that throws', () => fails(new Error('cannot read the certificate')), {}, 'neutral'],
     ['a tls() function that throws undefined', () => fails(undefined), {}, 'neutral'],
     ['a client certificate that cannot be parsed', () => ({ ca, cert: 'none', key: 'none' }), {}, 'neutral'],
+    ['a tls() function that returns a promise', async () => ({ ca }), {}, 'neutral'],
     ['a key of another certificate', () => ({ ...own, key: pem('client-2.key') }), {}, 'neutral'],
     ['a missing client certificate', { ca }, { requestCert: true, ca }, 'neutral'],
     ['an untrusted server certificate', {}, {}, 'failures'],
@@ -210,6 +225,19 @@ describe('connections over HTTP/2', () => {
     const failed = once(socket, 'error');
     await clock.advance(300);
     expect(await failed).toMatchObject([{ code: 'UND_ERR_CONNECT_TIMEOUT' }]);
+  });
+
+  test('carry a request with a host header of its own next to the others', async () => {
+    const held: ServerHttp2Stream[] = [];
+    const { client, sessions } = await http2Served((stream) => held.push(stream));
+    const calls: Promise<unknown>[] = [];
+    for (const [i, headers] of [{}, { host: 'api.internal' }, {}].entries()) {
+      calls.push(client.get('/', { headers }));
+      await waitFor(() => expect(held).toHaveLength(i + 1));
+    }
+    for (const stream of held) stream.respond({ ':status': 204 }, { endStream: true });
+    await Promise.all(calls);
+    expect(sessions()).toBe(1);
   });
 
   test('are opened in addition when one does not accept all calls', async () => {

@@ -73,6 +73,23 @@ describe('certificates', () => {
     expect((await client.get('/a')).data).toEqual({ peer: 'client-2' });
   });
 
+  test('mutual TLS: a certificate that was renewed in the object that tls() returns is used as well', async () => {
+    const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
+    const clock = virtualClock();
+    const own = { ca: [ca], cert: pem('client-1'), key: pem('client-1.key') };
+    const client = noBackoffClient({ baseUrl: url, tls: () => own, clock, dns: { maxConnectionAgeMs: 60_000 } });
+    const peerAfter = async (renew: () => unknown): Promise<unknown> => {
+      renew();
+      await clock.advance(60_000);
+      return (await client.get('/a')).data;
+    };
+    expect(await peerAfter(() => {})).toEqual({ peer: 'client-1' });
+    const renewed = { cert: pem('client-2'), key: pem('client-2.key') };
+    expect(await peerAfter(() => Object.assign(own, renewed))).toEqual({ peer: 'client-2' });
+    const error = await failure(peerAfter(() => (own.ca[0] = pem('elsewhere'))));
+    expect(error).toMatchObject({ errorCode: 'SELF_SIGNED_CERT_IN_CHAIN' });
+  });
+
   test('a tls() function that throws fails the call, and the error shows no key', async () => {
     const { url } = await httpsServer();
     const tls = (): never => {
@@ -164,6 +181,9 @@ describe('host names', () => {
     for (const lookup of [
       ((_h, _o, callback) => callback(null, [])) as LookupFunction,
       ((_h, _o, callback) => callback(null, 'no address', 4)) as LookupFunction,
+      ((_h, _o, callback) => callback(null, [null] as never)) as LookupFunction,
+      ((_h, _o, callback) => callback(null, { ip: '127.0.0.1' } as never)) as LookupFunction,
+      ((_h, _o, callback) => callback(null, 4 as never)) as LookupFunction,
       ((_h, _o, callback) => callback(Object.assign(new Error('none'), { code: 'ENODATA' }), [])) as LookupFunction,
     ]) {
       const error = await failure(
@@ -174,9 +194,13 @@ describe('host names', () => {
     }
   });
 
-  test('a lookup function may return a single address, which ssrf checks too', async () => {
+  test.each([
+    ['text', '127.0.0.1'],
+    ['an object', { address: '127.0.0.1', family: 4 }],
+    ['an object without its family', { address: '127.0.0.1' }],
+  ])('a lookup function may return a single address, as %s, which ssrf checks too', async (_form, address) => {
     const { url } = await startFaultServer().then((server) => (cleanUp.push(() => server.close()), server));
-    const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, '127.0.0.1', 4);
+    const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, address as string, 4);
     const baseUrl = url.replace('127.0.0.1', 'a.example');
     expect((await noBackoffClient({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
     const guarded = noBackoffClient({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
@@ -217,12 +241,13 @@ describe('host names', () => {
 
 describe('host names resolved with their TTL', () => {
   /** Two servers on one port, at two addresses. `called` are the addresses of their requests. */
-  async function twoServers(): Promise<{ port: number; called: string[] }> {
+  async function twoServers(location?: string): Promise<{ port: number; called: string[] }> {
     const called: string[] = [];
     let port = 0;
     for (const host of ['127.0.0.1', '127.0.0.2']) {
       const server = createHttpServer((_request, response) => {
         called.push(host);
+        if (location !== undefined) response.writeHead(307, { location });
         response.end();
       });
       await once(server.listen(port, host), 'listening');
@@ -257,6 +282,30 @@ describe('host names resolved with their TTL', () => {
     await client.get('/4');
     expect([called.slice(2), queries]).toEqual([['127.0.0.1', '127.0.0.2'], 2]);
     expect(client.describe()).toContain('and when the name has moved');
+  });
+
+  test('that move are followed by the connections to every port', async () => {
+    const there = await twoServers();
+    const home = await twoServers(`http://a.example:${there.port}/there`);
+    let address = '127.0.0.1';
+    const resolve = async () => [{ address, ttlMs: 5_000 }];
+    const clock = virtualClock();
+    const baseUrl = `http://a.example:${home.port}`;
+    const client = noBackoffClient({ baseUrl, dns: { resolve }, redirects: { crossOrigin: true }, clock });
+    const call = async (): Promise<void> => {
+      let isOver = false;
+      const done = client.get('/').finally(() => (isOver = true));
+      // The request after a redirect is sent by a timer of 0 ms.
+      for (; !isOver; await nextTurn()) await clock.advance(0);
+      await done;
+    };
+    await call();
+    address = '127.0.0.2';
+    await clock.advance(5_000);
+    await call();
+    await nextTurn();
+    await call();
+    expect([home.called.at(-1), there.called.at(-1)]).toEqual(['127.0.0.2', '127.0.0.2']);
   });
 
   test('AC37: keep connections open when they cannot be refreshed, and new connections never use expired addresses', async () => {

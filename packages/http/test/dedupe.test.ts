@@ -9,6 +9,7 @@ import {
   type HttpAuth,
   type HttpClient,
   type HttpClientOptions,
+  type HttpDecodeError,
   type HttpStatusError,
 } from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
@@ -205,6 +206,28 @@ describe('a caller that joins', () => {
   });
 });
 
+test('the error of a schema that does not match has its issues and the attempts, with and without dedupe', async () => {
+  const errors = [true, false].map(async (dedupe) => {
+    const retry = { throttledBaseMs: 0, backoff: constant({ delayMs: 0 }) };
+    const dispatcher = scriptedDispatcher({ status: 503 }, { status: 200, body: '{"id":1}' });
+    const orders = createHttpClient({ baseUrl: 'http://orders.internal', dispatcher, dedupe, retry });
+    return await orders.get('/a', { schema: z.object({ id: z.string() }) }).catch((error: unknown) => error);
+  });
+  const [own, plain] = (await Promise.all(errors)) as HttpDecodeError[];
+  expect(own?.attempts).toMatchObject([{ status: 503 }, { status: 200 }]);
+  expect(own?.issues).toMatchObject([{ path: ['id'] }]);
+  expect(own?.message).toBe(plain?.message);
+});
+
+test('calls that may be repeated and calls that may not do not share a request', async () => {
+  const dispatcher = scriptedDispatcher({ status: 503 }, { status: 503 }, { status: 200 });
+  const retry = { throttledBaseMs: 0, backoff: constant({ delayMs: 0 }) };
+  const orders = createHttpClient({ baseUrl: 'http://orders.internal', dispatcher, dedupe: true, retry });
+  const [once, repeatable] = await Promise.allSettled([orders.get('/a', { idempotent: false }), orders.get('/a')]);
+  expect(once).toMatchObject({ status: 'rejected', reason: { status: 503, attempts: { length: 1 } } });
+  expect(repeatable).toMatchObject({ status: 'fulfilled', value: { attempts: { length: 2 } } });
+});
+
 describe('with auth', () => {
   const tenants = new AsyncLocalStorage<string>();
   const sentTokens = (): unknown[] => upstream.requests.map(({ headers }) => headers['authorization']).sort();
@@ -260,6 +283,19 @@ describe('with auth', () => {
     await upstream.waitForRequests(2);
     release();
     await Promise.all(calls);
+  });
+
+  test('a failure of authorize is retried like without dedupe', async () => {
+    let asked = 0;
+    await using shared = clientOf({
+      authorize() {
+        if (++asked <= 2) throw new MacadamError('busy', { code: 'MAC_TOKEN_REQUEST', retryable: true });
+        return { authorization: 'token' };
+      },
+    });
+    release();
+    expect((await shared.get('/a')).status).toBe(200);
+    expect(sentTokens()).toEqual(['token']);
   });
 
   test('the call fails when authorize fails, and waits for it within its time limit', async () => {

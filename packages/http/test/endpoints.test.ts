@@ -463,6 +463,19 @@ describe('endpoints that fail', () => {
     expect(clock.monotonic()).toBe(waitedMs);
   });
 
+  test('after Retry-After of one endpoint, the next attempt goes to another at once, also when all regions are down', async () => {
+    let isUp = (_host: string): boolean => false;
+    const { client, get, calls, clock } = fleet((host) => (isUp(host) ? 200 : 503), { 'retry-after': '30' });
+    const orders = client({ endpoints: hosts(3), circuitBreaker: false, outlierEjection: false, timeoutMs: 60_000 });
+    await calls(orders, 40);
+    expect(orders.stats().regions).toMatchObject([{ state: 'down' }]);
+    const before = clock.monotonic();
+    let first = '';
+    isUp = (host) => host !== (first ||= host);
+    expect((await get(orders)).attempts).toMatchObject([{ status: 503 }, { status: 200, waitedMs: 0 }]);
+    expect(clock.monotonic()).toBe(before);
+  });
+
   test('after Retry-After of all endpoints, none is sent an attempt before its time', async () => {
     const { client, get, sent } = fleet(() => 503, { 'retry-after': '3' });
     const orders = client({ endpoints: hosts(2) });
@@ -530,6 +543,18 @@ describe('endpoints from a function', () => {
     responses[0]?.([{ url: 'http://old.internal' }]);
     await clock.runUntil(orders.get('/a'));
     expect(sent).toEqual(['new.internal', 'new.internal']);
+  });
+
+  test('are used for calls that wait for an earlier list, which never comes', async () => {
+    const { client, clock, sent } = fleet(() => 200);
+    let asked = 0;
+    const endpoints = () => (++asked === 1 ? new Promise<never>(() => {}) : hosts(1));
+    const orders = client({ endpoints, timeoutMs: 60_000 });
+    const first = orders.get('/1');
+    await clock.advance(30_000);
+    await orders.get('/2');
+    expect((await first).status).toBe(200);
+    expect([sent.length, clock.monotonic()]).toEqual([2, 30_000]);
   });
 
   test('that leave the list finish their calls in flight, and no longer count as ejected', async () => {
@@ -622,6 +647,22 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
 ])('rejects wrong endpoints: %s', (_what, options, path) => {
   expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path: `createHttpClient.${path}` }));
+});
+
+test('a redirect to an endpoint that a hedge is sent to meanwhile does not count there', async () => {
+  const { client, clock, delays, get } = fleet((host) => (isRedirecting && host === 'h0.internal' ? 307 : 200), {
+    location: 'http://h1.internal/b',
+  });
+  let isRedirecting = false;
+  const hedge = { delayMs: 30, maxExtraLoad: 1, maxHedges: 1 };
+  const options = { outlierEjection: false, redirects: { crossOrigin: true }, hedge };
+  const orders = client({ endpoints: hosts(2), ...options });
+  for (let i = 0; i < 20; i++) await get(orders);
+  isRedirecting = true;
+  delays.set('h1.internal', 120);
+  for (let i = 0; i < 20; i++) await get(orders);
+  await clock.advance(1_000);
+  expect(orders.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
 });
 
 test('picking does not scan the list: 10,000 endpoints need as many draws as 10', async () => {
@@ -729,4 +770,31 @@ test('an endpoint that leaves the list while a call to it waits for credentials 
   await server.waitUntil(({ openConnections }) => openConnections === 0);
   await orders.close();
   await server.close();
+});
+
+test('close() waits for a stream from an endpoint that has left the list', async () => {
+  let end = (): void => {};
+  const server = createServer(({ url }, response) => {
+    response.write('first ');
+    if (url === '/stream') end = () => response.end('last');
+    else response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const clock = virtualClock();
+  let list = [{ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }];
+  const orders = createHttpClient({ name: 'orders', endpoints: () => list, clock, retry: false });
+  const { body } = await orders.stream('GET', '/stream', { idleTimeoutMs: Infinity });
+  list = [{ url: 'http://127.0.0.1:1' }];
+  await clock.advance(30_000);
+  // The refresh is not awaited: the first call triggers it, and the second is sent to the new list.
+  for (let i = 0; i < 2; i++) await orders.get('/a').catch(() => {});
+  expect(orders.stats().endpoints).toMatchObject([{ endpoint: '127.0.0.1:1' }]);
+  const steps: string[] = [];
+  const closed = orders.close().then(() => steps.push('closed'));
+  body.on('end', () => steps.push('read')).resume();
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  end();
+  await closed;
+  expect(steps).toEqual(['read', 'closed']);
+  server.close();
 });

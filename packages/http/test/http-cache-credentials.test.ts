@@ -101,19 +101,38 @@ describe('credentials that auth adds per caller', () => {
     expect(await textFor('ann')).toBe('1 for ann');
   });
 
-  test('keep the response to POST out of the store, and auth is called once', async () => {
-    let calls = 0;
-    const auth: HttpAuth = { authorize: () => ({ authorization: `${++calls}` }) };
-    const origin = scriptedDispatcher({
+  test.each(
+    ['public, max-age=60', 's-maxage=60', 'max-age=60, must-revalidate'].flatMap((control) =>
+      ['authorization', 'x-api-key'].map((header) => [control, header] as const),
+    ),
+  )('select the stored responses of a shared cache with %s and Vary: %s', async (control, header) => {
+    const origin = scriptedDispatcher(() => ({
       status: 200,
-      ...withCacheControl('max-age=60', { 'content-location': '/me' }),
-    });
-    await using client = clientFor(origin, {}, { auth });
-    await client.post('/me');
-    expect(calls).toBe(1);
-    await client.get('/me');
+      ...withCacheControl(control, { vary: header, 'content-type': 'text/plain' }),
+      body: `for ${origin.headersOf(origin.sent.length - 1)[header]}`,
+    }));
+    await using client = clientFor(origin, { mode: 'shared' }, { auth: hook(header) });
+    const textFor = (name: string) => caller.run(name, async () => (await client.get('/me')).text());
+    for (const name of ['ann', 'bob', 'ann', 'bob']) expect(await textFor(name)).toBe(`for ${name}`);
     expect(origin.sent).toHaveLength(2);
   });
+
+  test.each<CacheMode>(['private', 'shared'])(
+    'keep the response to POST out of a %s store: auth is called once',
+    async (mode) => {
+      let calls = 0;
+      const auth: HttpAuth = { authorize: () => ({ authorization: `${++calls}` }) };
+      const origin = scriptedDispatcher({
+        status: 200,
+        ...withCacheControl('public, max-age=60', { 'content-location': '/me' }),
+      });
+      await using client = clientFor(origin, { mode }, { auth });
+      await client.post('/me');
+      expect(calls).toBe(1);
+      await client.get('/me');
+      expect(origin.sent).toHaveLength(2);
+    },
+  );
 
   test.each<[string, HttpAuth['authorize'], string]>([
     ['auth fails', () => Promise.reject(new Error('no token')), 'MAC_HTTP_REQUEST'],

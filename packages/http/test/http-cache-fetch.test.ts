@@ -211,4 +211,35 @@ describe('fetch with a cache', () => {
     const { url, redirected } = await clock.runUntil(client.fetch('/a', { method }));
     expect([url, redirected]).toEqual(['https://prices.example.com/b', true]);
   });
+
+  test('reports no redirect of an earlier attempt', async () => {
+    const origin = scriptedDispatcher(
+      { status: 302, headers: { location: '/b' } },
+      { status: 503 },
+      { status: 200, ...withCacheControl('max-age=60') },
+    );
+    await using client = clientFor(origin, {}, { retry: { maxAttempts: 2 } });
+    for (let i = 0; i < 2; i++) {
+      const { url, redirected } = await clock.runUntil(client.fetch('/a'));
+      expect([url, redirected]).toEqual(['https://prices.example.com/a', false]);
+    }
+    expect(origin.sent).toHaveLength(3);
+  });
+
+  test('reports no redirect for a stored response that is served instead of an error', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...withCacheControl('max-age=10, stale-if-error=600'), body: 'good' },
+      { status: 302, headers: { location: '/down' } },
+      { status: 503 },
+    );
+    await using client = clientFor(origin);
+    await client.fetch('/a');
+    await clock.advance(15_000);
+    const response = await clock.runUntil(client.fetch('/a'));
+    expect([response.url, response.redirected, await response.text()]).toEqual([
+      'https://prices.example.com/a',
+      false,
+      'good',
+    ]);
+  });
 });

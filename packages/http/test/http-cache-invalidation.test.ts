@@ -44,6 +44,41 @@ describe('an unsafe request', () => {
     expect(cache?.invalidated).toBe(4);
   });
 
+  test('invalidates URLs at the host that its Host header names, and at no other', () => {
+    const stored = { origin: withCacheControl('max-age=60') };
+    const atTenant = { headers: { host: 'tenant.example' } };
+    return run([
+      { ...stored },
+      { ...stored, ...atTenant },
+      { ...stored, ...atTenant, path: '/b' },
+      { ...stored, ...atTenant, path: '/c' },
+      {
+        ...atTenant,
+        method: 'POST',
+        origin: { status: 201, headers: { location: '/b', 'content-location': 'https://tenant.example/c' } },
+        status: 201,
+      },
+      { forwarded: false, body: 'body 1' },
+      { ...atTenant },
+      { ...atTenant, path: '/b' },
+      { ...atTenant, path: '/c' },
+    ]);
+  });
+
+  test('at a host of its own invalidates the URL that it is redirected to', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
+      { status: 303, headers: { location: '/list' } },
+      { status: 200, body: 'seen' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'new' },
+    );
+    await using client = clientFor(origin, {}, { redirects: {} });
+    const headers = { host: 'tenant.example' };
+    await client.get('/list', { headers });
+    await clock.runUntil(client.post('/items', { json: 1, headers }));
+    expect((await client.get('/list', { headers })).text()).toBe('new');
+  });
+
   test.each([400, 500])('invalidates nothing when it fails with %s', (status) =>
     run([
       { origin: withCacheControl('max-age=60') },

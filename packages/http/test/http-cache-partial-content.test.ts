@@ -252,6 +252,24 @@ describe('combining stored parts', () => {
     expect(origin.headersOf(2)['range']).toBeUndefined();
   });
 
+  test('parts are not combined, and no remainder is requested, beyond responseLimits.maxBytes', () =>
+    runScenario(
+      clock,
+      [
+        { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
+        { ...range('4-6'), origin: part(4, 6, etag), status: 206 },
+        { ...range('4-5'), forwarded: false, status: 206 },
+        { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
+        {
+          origin: whole('max-age=60', { ...etag, 'content-length': '10' }),
+          forwardedHeaders: { range: null },
+          errorCode: 'MAC_HTTP_RESPONSE_TOO_LARGE',
+        },
+      ],
+      {},
+      { responseLimits: { maxBytes: 6 } },
+    ));
+
   test('AC19: a remainder is requested only with a strong entity tag', () =>
     run([
       { ...range('0-3'), origin: part(0, 3, { etag: 'W/"1"' }), status: 206 },

@@ -127,6 +127,40 @@ describe('a fresh stored response', () => {
       },
     ]));
 
+  test('is not served to a call whose signal is aborted or whose deadline has passed', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
+    await using client = clientFor(origin);
+    await client.get('/a');
+    const signal = AbortSignal.abort(new Error('gone'));
+    for (const call of [() => client.get('/a', { signal }), () => client.fetch('/a', { signal })]) {
+      await expect(call()).rejects.toBe(signal.reason);
+    }
+    await expect(runWork({ signal, clock }, () => client.get('/a'))).rejects.toBe(signal.reason);
+    await runWork({ timeoutMs: 100, clock }, async () => {
+      clock.advanceSync(100);
+      await expect(client.get('/a')).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    });
+    expect(origin.sent).toHaveLength(1);
+    expect(client.stats().cache?.hits).toBe(0);
+  });
+
+  test('ages by the monotonic clock while the wall clock is set back', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
+    await using client = clientFor(origin);
+    await client.get('/a');
+    await clock.advance(50_000);
+    clock.jump(-40_000);
+    expect((await client.get('/a')).headers.get('age')).toBe('50');
+    await clock.advance(10_000);
+    await client.get('/a');
+    expect(origin.sent).toHaveLength(2);
+    clock.jump(-3_600_000);
+    expect((await client.get('/a')).headers.get('age')).toBe('0');
+    await clock.advance(60_000);
+    await client.get('/a');
+    expect(origin.sent).toHaveLength(3);
+  });
+
   test('does not change when a caller changes the bytes it received', async () => {
     const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'abc' });
     await using client = clientFor(origin);
@@ -162,7 +196,7 @@ describe('a stale stored response', () => {
           afterSeconds: 30,
           origin: { status: 503, headers: {} },
           body: 'body 1',
-          responseHeaders: { 'cache-status': 'prices; hit; ttl=-20; fwd=stale' },
+          responseHeaders: { 'cache-status': 'prices; fwd=stale; ttl=-20' },
         },
         { afterSeconds: 1, origin: { status: 503, headers: {} }, status: 503 },
       ],
@@ -184,7 +218,7 @@ describe('a stale stored response', () => {
           afterSeconds: 15,
           origin: { error: 'ECONNREFUSED', unsent: true },
           body: 'body 1',
-          responseHeaders: { age: '15', 'cache-status': 'prices; hit; ttl=-5; fwd=stale' },
+          responseHeaders: { age: '15', 'cache-status': 'prices; fwd=stale; ttl=-5' },
         },
         { afterSeconds: 3_595, origin: { error: 'ECONNRESET' }, body: 'body 1' },
         { afterSeconds: 1, origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
@@ -333,6 +367,20 @@ describe('stale-while-revalidate', () => {
       expect((await client.get('/a', { signal: caller.signal })).text()).toBe('one');
       caller.abort();
     });
+    await clock.advance(1_000);
+    expect((await client.get('/a')).text()).toBe('two');
+    expect(origin.sent).toHaveLength(2);
+  });
+
+  test('goes on when the time limits of the call that started it pass', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=20'), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=10'), body: 'two', delayMs: 300, clock },
+    );
+    await using client = clientFor(origin);
+    await client.get('/a');
+    await clock.advance(15_000);
+    await client.get('/a', { timeoutMs: 100, attemptTimeoutMs: 50 });
     await clock.advance(1_000);
     expect((await client.get('/a')).text()).toBe('two');
     expect(origin.sent).toHaveLength(2);

@@ -46,11 +46,19 @@ describe('the store in memory', () => {
       body: 'x'.repeat(4_000),
     };
     const origin = scriptedDispatcher(large);
-    await using client = clientFor(origin, { maxBytes: 10_000 });
+    await using client = clientFor(origin, { maxBytes: 11_000 });
     for (const plan of ['a', 'b', 'c', 'c', 'b', 'a']) await client.get('/a', { headers: { 'x-plan': plan } });
     expect(origin.sent).toHaveLength(4);
-    expect(client.stats().cache?.bytes).toBeLessThanOrEqual(10_000);
+    expect(client.stats().cache?.bytes).toBeLessThanOrEqual(11_000);
   });
+});
+
+test('the size of the store in memory includes what many short headers take', async () => {
+  const headers = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`h${i}`, 'v']));
+  const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60', headers) });
+  await using client = clientFor(origin, { maxBytes: 70_000 });
+  await client.get('/a');
+  expect(client.stats().cache).toMatchObject({ entries: 0, stored: 0 });
 });
 
 describe('a remote store', () => {
@@ -164,7 +172,7 @@ describe('a remote store', () => {
     hangs = false;
     await clock.advance(2_000);
     for (let i = 0; i < 2; i++) await client.get('/a');
-    expect(client.stats().cache).toMatchObject({ storeFailures: 6, hits: 1 });
+    expect(client.stats().cache).toMatchObject({ storeFailures: 5, hits: 1 });
   });
 
   test('whose deletion is unfinished serves nothing from before the invalidation', async () => {
@@ -319,6 +327,65 @@ describe('a remote store', () => {
     await client.put('/a', { json: 1 });
     await clock.runUntil(early);
     expect((await clock.runUntil(client.get('/a'))).text()).toBe('new');
+  });
+
+  test('does not serve to others what was invalidated while a response that must not be stored was removed', async () => {
+    const inner = remoteStore();
+    let delayMs = 0;
+    const store: Store = {
+      ...inner,
+      get: async (key) => {
+        const found = await inner.get(key);
+        if (delayMs > 0) await clock.sleep(delayMs);
+        return found;
+      },
+    };
+    const vary = { vary: 'x-plan' };
+    const origin = scriptedDispatcher(
+      ...['old a', 'old b'].map((body) => ({ status: 200, ...withCacheControl('max-age=60', vary), body })),
+      { status: 200, ...withCacheControl('no-store', vary) },
+      { status: 204 },
+      { status: 200, ...withCacheControl('max-age=60', vary), body: 'new b' },
+    );
+    await using client = clientFor(origin, { store });
+    for (const plan of ['a', 'b']) await client.get('/a', { headers: { 'x-plan': plan } });
+    delayMs = 40;
+    const reload = client.get('/a', { headers: { 'x-plan': 'a', 'cache-control': 'no-cache' } });
+    await clock.advance(60);
+    delayMs = 0;
+    await client.put('/a', { json: 1 });
+    await clock.runUntil(reload);
+    await clock.advance(20);
+    expect((await client.get('/a', { headers: { 'x-plan': 'b' } })).text()).toBe('new b');
+  });
+
+  test('keeps the responses to concurrent requests for one URL, with few writes', async () => {
+    const inner = remoteStore();
+    let writes = 0;
+    const store: Store = {
+      get: (key) => clock.sleep(2).then(() => inner.get(key)),
+      set: (...args) => (writes++, clock.sleep(2).then(() => inner.set(...args))),
+      delete: (key) => inner.delete(key),
+    };
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60', { vary: 'x-plan' }) });
+    await using client = clientFor(origin, { store });
+    const plans = Array.from({ length: 20 }, (_, i) => `${i}`);
+    const getAll = () => Promise.all(plans.map((plan) => client.get('/a', { headers: { 'x-plan': plan } })));
+    for (let i = 0; i < 2; i++) await clock.runUntil(getAll());
+    expect(origin.sent).toHaveLength(plans.length);
+    expect(writes).toBeLessThanOrEqual(2);
+  });
+
+  test('serves nothing that was received far ahead of the clock: a clock was set back since then', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
+    await using client = clientFor(origin, { store: remoteStore() });
+    await client.get('/a');
+    clock.jump(-5_000);
+    await client.get('/a');
+    expect(origin.sent).toHaveLength(1);
+    clock.jump(-3_600_000);
+    for (let i = 0; i < 2; i++) await client.get('/a');
+    expect(origin.sent).toHaveLength(2);
   });
 
   test('does not serve a response whose write finished long after it timed out', async () => {

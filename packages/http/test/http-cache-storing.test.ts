@@ -163,3 +163,40 @@ describe('a response to POST', () => {
   test('is stored for POST only, not for PUT', () =>
     run([{ method: 'PUT', origin: withCacheControl('max-age=60', same) }, {}]));
 });
+
+describe('a response to a repeated attempt', () => {
+  const retry = { maxAttempts: 3 };
+
+  test('has the age since that attempt, not since the call', async () => {
+    const origin = scriptedDispatcher(
+      { status: 503, headers: { 'retry-after': '10' } },
+      { status: 200, ...withCacheControl('max-age=10'), delayMs: 2_000, clock },
+    );
+    await using client = clientFor(origin, {}, { retry, timeoutMs: 60_000 });
+    await clock.runUntil(client.get('/a'));
+    const served = await client.get('/a');
+    expect([served.headers.get('age'), origin.sent.length]).toEqual(['2', 2]);
+  });
+
+  test('is stored although an earlier attempt was redirected', async () => {
+    const origin = scriptedDispatcher(
+      { status: 302, headers: { location: '/b' } },
+      { status: 503 },
+      { status: 200, ...withCacheControl('max-age=60') },
+    );
+    await using client = clientFor(origin, {}, { retry });
+    for (let i = 0; i < 2; i++) await clock.runUntil(client.get('/a'));
+    expect(paths(origin)).toEqual(['/a', '/b', '/a']);
+  });
+
+  test('is not stored if it was redirected itself', async () => {
+    const origin = scriptedDispatcher(
+      { status: 503 },
+      { status: 302, headers: { location: '/b' } },
+      { status: 200, ...withCacheControl('max-age=60') },
+    );
+    await using client = clientFor(origin, {}, { retry });
+    for (let i = 0; i < 2; i++) await clock.runUntil(client.get('/a'));
+    expect(paths(origin)).toEqual(['/a', '/a', '/b', '/a']);
+  });
+});

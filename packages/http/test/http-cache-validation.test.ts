@@ -75,6 +75,27 @@ describe('validation of a stored response (RFC 9111, section 4.3)', () => {
   ])('%s', (_, steps) => run(steps));
 });
 
+test('a validator that cannot be sent in a header does not fail the call', () =>
+  run([
+    { origin: withCacheControl('max-age=10', { etag: '"\u65e5"', 'last-modified': httpDate(-1e6) }) },
+    {
+      afterSeconds: 15,
+      forwardedHeaders: { 'if-none-match': null, 'if-modified-since': httpDate(-1e6) },
+      origin: { status: 304, body: [] },
+      body: 'body 1',
+    },
+    {
+      ...{ path: '/b', headers: { range: 'bytes=0-1' } },
+      status: 206,
+      origin: {
+        status: 206,
+        ...withCacheControl('max-age=60', { etag: '"\u65e5"', 'content-range': 'bytes 0-1/4' }),
+        body: 'ab',
+      },
+    },
+    { path: '/b', forwardedHeaders: { range: null } },
+  ]));
+
 describe('a 304', () => {
   test.each<[string, Step[]]>([
     [
@@ -226,7 +247,25 @@ describe('a conditional request of the caller', () => {
           responseHeaders: { etag: 'W/"1"' },
         },
         { headers: { 'if-none-match': '"0"' }, forwarded: false, status: 200 },
-        { headers: { 'if-none-match': '*' }, forwarded: false, status: 304 },
+        {
+          headers: { 'if-none-match': '*' },
+          forwarded: false,
+          status: 304,
+          responseHeaders: { 'cache-status': 'prices; hit; ttl=60' },
+        },
+      ],
+    ],
+    [
+      'is answered with 304 from a stale stored response when the origin is unreachable, and Cache-Status says so',
+      [
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
+        {
+          afterSeconds: 15,
+          headers: { 'if-none-match': '"1"' },
+          origin: { error: 'ECONNREFUSED', unsent: true },
+          status: 304,
+          responseHeaders: { 'cache-status': 'prices; fwd=stale; ttl=-5' },
+        },
       ],
     ],
     [
@@ -284,6 +323,34 @@ describe('a response to HEAD', () => {
         forwardedHeaders: { 'if-none-match': null },
       },
       { afterSeconds: 30, forwarded: false, body: 'body 1', responseHeaders: { 'x-a': 'new' } },
+    ]));
+
+  test.each<[string, Step['origin'], Step['origin']]>([
+    ['brings an entity tag that the stored one lacks', {}, { headers: { etag: '"1"' } }],
+    ['lacks the entity tag of the stored one', { headers: { etag: '"1"' } }, {}],
+    ['brings a modification date that the stored one lacks', {}, { headers: { 'last-modified': httpDate(-1e6) } }],
+    ['has the length of another body', {}, { headers: { 'content-length': '7' } }],
+  ])('invalidates the stored response when it %s (RFC 9111, section 4.3.5)', (_, stored, head) => {
+    const script = (more: Step['origin']) => ({ ...more, ...withCacheControl('max-age=10', more?.headers) });
+    return run([
+      { origin: script(stored) },
+      { afterSeconds: 15, method: 'HEAD', origin: { ...script(head), body: [] } },
+      { body: 'body 3' },
+    ]);
+  });
+
+  test('does not give its validators to a stored error', () =>
+    run([
+      { origin: { status: 404, ...withCacheControl('max-age=10') }, status: 404 },
+      { afterSeconds: 15, method: 'HEAD', origin: { ...withCacheControl('max-age=10', { etag: '"1"' }), body: [] } },
+      { forwardedHeaders: { 'if-none-match': null }, body: 'body 3' },
+    ]));
+
+  test('without validators freshens a stored response without validators', () =>
+    run([
+      { origin: withCacheControl('max-age=10') },
+      { afterSeconds: 15, method: 'HEAD', origin: { ...withCacheControl('max-age=60'), body: [] } },
+      { afterSeconds: 30, forwarded: false, body: 'body 1' },
     ]));
 
   test('invalidates the stored response when its validators differ', () =>

@@ -1,6 +1,6 @@
 /** The HTTP cache as a whole: its options, description, counts and time limits. */
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpCacheOptions, type HttpClientOptions } from '../src/index.ts';
 import { cachingClient, runScenario, type Step, withCacheControl } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
@@ -58,6 +58,45 @@ test.each<[what: string, first: Record<string, string>, scripts: Script[]]>([
     attempts: { length: 2 },
   });
   expect(clock.monotonic() - beganAt).toBe(1_000);
+});
+
+describe('the Host header of a request', () => {
+  const atHost = (host: string): Pick<Step, 'headers'> => ({ headers: { host } });
+
+  test('is part of the cache key', () =>
+    run([
+      { ...atHost('tenant-a.example'), origin: withCacheControl('max-age=60') },
+      { ...atHost('tenant-b.example'), origin: withCacheControl('max-age=60') },
+      { origin: withCacheControl('max-age=60') },
+      { ...atHost('Tenant-A.example:443'), forwarded: false, body: 'body 1' },
+      { ...atHost('tenant-b.example'), forwarded: false, body: 'body 2' },
+      { ...atHost('prices.example.com'), forwarded: false, body: 'body 3' },
+      atHost('tenant-a.example:8443'),
+    ]));
+
+  test.each(['a.example/b', 'a.example, b.example', '', 'user@a.example', '[a'])(
+    'bypasses the cache when it is no authority: %j',
+    async (host) => {
+      const { cache } = await run([
+        { ...atHost(host), origin: withCacheControl('max-age=60') },
+        { ...atHost(host), method: 'POST' },
+        atHost(host),
+      ]);
+      expect(cache).toMatchObject({ stored: 0, invalidated: 0, entries: 0 });
+    },
+  );
+});
+
+test('counts as stored what the store holds', async () => {
+  const script = { status: 200, ...withCacheControl('max-age=60'), body: 'x'.repeat(2_000) };
+  await using small = clientFor(scriptedDispatcher(script), { maxBytes: 1_000 });
+  const down = (): never => {
+    throw new Error('down');
+  };
+  await using broken = clientFor(scriptedDispatcher(script), { store: { get: down, set: down, delete: down } });
+  await using working = clientFor(scriptedDispatcher(script));
+  for (const client of [small, broken, working]) await client.get('/a');
+  expect([small, broken, working].map((client) => client.stats().cache?.stored)).toEqual([0, 0, 1]);
 });
 
 test('describe() names the mode and the limits of the cache', async () => {

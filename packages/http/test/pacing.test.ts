@@ -1,8 +1,14 @@
 import { MacadamError } from '@macadam/core';
 import { constant } from '@macadam/resilience';
 import { seededRandom, virtualClock } from '@macadam/testkit';
-import { describe, expect, test } from 'vitest';
-import { createHttpClient, type HttpClientOptions, type HttpPacing, type PacedResponse } from '../src/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  createHttpClient,
+  type HttpClientOptions,
+  type HttpPacing,
+  type HttpTurn,
+  type PacedResponse,
+} from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 /** Gives a turn every 100 ms, and records the partitions and the statuses that it receives. */
@@ -100,6 +106,21 @@ describe('pacing', () => {
       expect(dispatcher.sent).toEqual([]);
     },
   );
+
+  test('a turn whose settle() rejects does not fail the call, and becomes a process warning', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const cause = new Error('no connection');
+    const turn = { settle: () => Promise.reject(cause) } as unknown as HttpTurn;
+    const { clock, client } = setUp([{ status: 200 }], { pacing: { acquire: () => turn } });
+    expect((await clock.runUntil(client.get('/a'))).status).toBe(200);
+    await vi.waitFor(() => expect(warned).toHaveBeenCalledWith(cause));
+  });
+
+  test.each([[5], ['turn'], [null], [undefined], [{}]])('an acquire() that returns %j fails the call', async (turn) => {
+    const { clock, client } = setUp([{ status: 200 }], { pacing: { acquire: () => turn as never }, retry: false });
+    const error = await clock.runUntil(client.get('/a').catch((reason: unknown) => reason));
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'createHttpClient.pacing.acquire()' });
+  });
 
   test('rejects a pacing option without acquire() when the client is created', () => {
     expect(() => setUp([], { pacing: {} as HttpPacing })).toThrow(

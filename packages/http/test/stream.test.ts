@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -182,6 +183,21 @@ describe('stream()', () => {
     }
   });
 
+  test.each([
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['br', zlib.brotliCompressSync],
+  ] as const)('releases its connection when bytes follow a complete body in %s', async (encoding, pack) => {
+    let closed!: Promise<unknown>;
+    const url = await serve(({ socket }, answer) => {
+      closed = once(socket, 'close');
+      answer.writeHead(200, { 'content-encoding': encoding }).write(Buffer.concat([pack('whole'), Buffer.alloc(15)]));
+    });
+    const { body } = await clientFor(url).stream('GET', '/a');
+    await closed;
+    expect(await textOf(body)).toBe('whole');
+  });
+
   test('AC39: maxBytes stops a decompression bomb', async () => {
     const bomb = zlib.gzipSync(Buffer.alloc(100 * 1_048_576));
     const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb));
@@ -318,9 +334,10 @@ describe('in virtual time', () => {
     };
     const open = (streamOptions = {}, headers = {}) => answered(client.stream('GET', '/a', streamOptions), headers);
     const fetched = (headers = {}) => answered(client.fetch('/a'), headers);
-    const send = (bytes: number) => wire.handler.onResponseData(controller, Buffer.alloc(bytes));
+    const write = (chunk: Uint8Array) => wire.handler.onResponseData(controller, chunk);
+    const send = (bytes: number) => write(Buffer.alloc(bytes));
     const end = () => wire.handler.onResponseEnd(controller, {});
-    return { clock, wire, open, fetched, send, end };
+    return { clock, wire, open, fetched, write, send, end };
   }
 
   test('AC29: (failsafe-go #123) the time limits of attempt and call do not apply to the body', async () => {
@@ -405,6 +422,23 @@ describe('in virtual time', () => {
     expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 20 });
     expect((body.errored as Error).message).toContain('unread');
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  test.each([
+    ['is paused', { unreadTimeoutMs: 1_000 }, randomBytes(1_000_000), 1],
+    ['sends nothing', { idleTimeoutMs: 1_000 }, Buffer.alloc(1_000_000), 0],
+  ])('a reader of a compressed body may take its time while the server %s', async (_what, limits, bytes, paused) => {
+    const { clock, wire, open, write, end } = byHand();
+    const { body } = await open(limits, { 'content-encoding': 'gzip' });
+    write(zlib.gzipSync(bytes));
+    expect(wire.paused).toBe(paused);
+    let read = 0;
+    for await (const piece of body) {
+      read += (piece as Buffer).length;
+      await clock.advance(500);
+      if (read === bytes.length) end();
+    }
+    expect(read).toBe(bytes.length);
   });
 
   test('unreadTimeoutMs applies when it is shorter than idleTimeoutMs', async () => {

@@ -1,8 +1,10 @@
-import { runWork } from '@macadam/core';
-import { constant, retryBudget } from '@macadam/resilience';
+import { getEventListeners } from 'node:events';
+import { inspect } from 'node:util';
+import { MacadamError, runWork } from '@macadam/core';
+import { bulkhead, circuitBreaker, consecutiveFailures, constant, retry, retryBudget } from '@macadam/resilience';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, test } from 'vitest';
-import { createHttpClient, HttpStatusError, HttpTimeoutError, type HttpClientOptions } from '../src/index.ts';
+import { basic, createHttpClient, HttpStatusError, HttpTimeoutError, type HttpClientOptions } from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 const baseUrl = 'http://billing.internal';
@@ -158,11 +160,13 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
-  const stalled = (status: number): Script => ({ status, body: 'busy', stalls: true });
+  const stalled = (status: number): Script => ({ status, headers: { location: '/b' }, body: 'busy', stalls: true });
 
   test.each<[string, number, number, Partial<HttpClientOptions>]>([
     ['a 4xx', 404, 200, { attemptTimeoutMs: 400 }],
     ['a 5xx without retries', 503, 200, { retry: false, attemptTimeoutMs: 400 }],
+    ['a 401 without other credentials', 401, 200, { attemptTimeoutMs: 400, auth: basic('a', 'b') }],
+    ['a redirect to a client that follows none', 302, 200, { attemptTimeoutMs: 400, redirects: false }],
     ['a 4xx of a call with little time left', 422, 150, { timeoutMs: 300 }],
     [
       'a 5xx whose retry is not allowed',
@@ -197,6 +201,44 @@ describe('time limits', () => {
     const error = await failure(clock, client.get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', gaveUp: 'maxAttempts' });
     expect((error as HttpStatusError).attempts.map(({ durationMs }) => durationMs)).toEqual([50, 50, 200]);
+  });
+
+  test('the body of a second 401 may take as long as that of any final response', async () => {
+    const auth = { authorize: () => ({ authorization: 'token' }), invalidate() {} };
+    const { clock, client } = setUp([{ status: 401 }, stalled(401)], { attemptTimeoutMs: 400, auth });
+    await failure(clock, client.get('/a'));
+    expect(clock.monotonic()).toBe(200);
+  });
+
+  test.each<[string, Script, Partial<HttpClientOptions>, RequestInit]>([
+    ['a 401 without other credentials', stalled(401), { auth: basic('a', 'b') }, {}],
+    ['a redirect to a client that follows none', stalled(302), { redirects: false }, {}],
+    ['a redirect that is left to the caller', stalled(302), {}, { redirect: 'manual' }],
+  ])('fetch() streams the body of %s', async (_what, script, options, init) => {
+    const { clock, client } = setUp([script], options);
+    const response = await clock.runUntil(client.fetch('/a', init));
+    expect(clock.monotonic()).toBe(0);
+    expect(response.status).toBe(script.status);
+    await response.body?.cancel();
+  });
+
+  test.each([401, 307])('fetch() does not hand out the body of a %d that is retried', async (status) => {
+    const retry = { statuses: [status], backoff: constant({ delayMs: 0 }) };
+    const { clock, dispatcher, client } = setUp([stalled(status), { status: 200, body: 'ok' }], { retry });
+    const response = await clock.runUntil(client.fetch('/a', { redirect: 'manual' }));
+    expect(await response.text()).toBe('ok');
+    expect(dispatcher.aborted).toHaveLength(1);
+    clock.assertNoTimers();
+  });
+
+  test('of a redirect that fetch() has to follow and may not is read whole', async () => {
+    const script = { ...stalled(302), headers: { location: 'ftp://b' } };
+    const { clock, dispatcher, client } = setUp([script], { attemptTimeoutMs: 400 });
+    const error = await failure(clock, client.fetch('/a'));
+    expect(error).toMatchObject({ status: 302, redirectRefused: 'invalidLocation' });
+    expect((error as HttpStatusError).response.text()).toBe('busy');
+    expect(clock.monotonic()).toBe(200);
+    expect(dispatcher.aborted).toHaveLength(1);
   });
 
   test('with throwOnStatus: false, a stalled body resolves with what arrived of it', async () => {
@@ -245,18 +287,122 @@ describe('a caller that cancels', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  test('through the signal of the work settles, also when the request has its own signal', async () => {
-    const { clock, client } = setUp([{}]);
+  const forever = (): Promise<never> => new Promise(() => {});
+  const ENDPOINTS = { name: 'billing', baseUrl: undefined, dispatcher: undefined, endpoints: forever } as never;
+
+  test.each<[string, Partial<HttpClientOptions>]>([
+    ['an attempt', {}],
+    ['a shared request', { dedupe: true }],
+    ['the credentials of a shared request', { dedupe: true, auth: { authorize: forever } }],
+    ['the list of endpoints', ENDPOINTS],
+    ['the credentials that the cache asks for', { cache: { mode: 'private' }, auth: { authorize: forever } }],
+  ])('through the signal of the work or of the request settles while it waits for %s', async (_what, options) => {
     for (const leave of ['work', 'request'] as const) {
-      const work = new AbortController();
-      const request = new AbortController();
-      const call = runWork({ signal: work.signal, clock }, () =>
-        client.get('/a', { signal: request.signal }).catch((error: unknown) => error),
-      );
-      await clock.advance(1);
-      (leave === 'work' ? work : request).abort(reason);
-      expect(await call).toBe(reason);
+      for (const how of ['get', 'fetch'] as const) {
+        const { clock, client } = setUp([{}], options);
+        const work = new AbortController();
+        const request = new AbortController();
+        const call = runWork({ signal: work.signal, clock }, () =>
+          client[how]('/a', { signal: request.signal }).catch((error: unknown) => error),
+        );
+        await clock.advance(1);
+        (leave === 'work' ? work : request).abort(reason);
+        await clock.advance(1);
+        expect(await Promise.race([call, Promise.resolve('still waiting')])).toBe(reason);
+        expect([work, request].map(({ signal }) => getEventListeners(signal, 'abort').length)).toEqual([0, 0]);
+      }
     }
+  });
+
+  test.each(['work', 'request'] as const)('through the signal of the %s ends a body that is read', async (leave) => {
+    const { clock, client } = setUp([{ status: 200, body: 'x', stalls: true }]);
+    const work = new AbortController();
+    const request = new AbortController();
+    const { body } = await runWork({ signal: work.signal, clock }, () =>
+      client.stream('GET', '/a', { signal: request.signal }),
+    );
+    (leave === 'work' ? work : request).abort(reason);
+    await expect(body.toArray()).rejects.toBe(reason);
+  });
+});
+
+describe('a call that is cancelled with an error of Macadam', () => {
+  const statusError = async (): Promise<unknown> => {
+    const { clock, client } = setUp([{ status: 404, body: 'of another call' }]);
+    return await failure(clock, client.get('/other'));
+  };
+  const timeoutError = async (): Promise<unknown> => {
+    const { clock, client } = setUp([{}]);
+    return await failure(clock, client.get('/other'));
+  };
+  const failureOf = (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error);
+  const exhausted = (): Promise<unknown> => {
+    const down = new MacadamError('down', { code: 'MAC_DOWN', retryable: true });
+    const policy = retry({ maxAttempts: 2, backoff: constant({ delayMs: 0 }), budget: false });
+    return failureOf(policy.execute(() => Promise.reject(down)));
+  };
+  const refused = (): Promise<unknown> => {
+    const policy = bulkhead({ maxConcurrent: 1 });
+    void policy.execute(() => new Promise(() => {}));
+    return failureOf(policy.execute(() => {}));
+  };
+  const open = async (): Promise<unknown> => {
+    const policy = circuitBreaker({ name: 'other', trip: [consecutiveFailures({ count: 1 })] });
+    await failureOf(policy.execute(() => Promise.reject(new Error('down'))));
+    return await failureOf(policy.execute(() => {}));
+  };
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['HttpStatusError', statusError],
+    ['HttpTimeoutError', timeoutError],
+    ['AttemptsExhaustedError', exhausted],
+    ['BulkheadFullError', refused],
+    ['CircuitOpenError', open],
+  ])('rejects with it, and does not change it: %s', async (name, makeReason) => {
+    const why = (await makeReason()) as Error;
+    expect(why.name).toBe(name);
+    const before = inspect(why);
+    const kinds: Partial<HttpClientOptions>[] = [{}, { dedupe: true }, { cache: { mode: 'private' } }];
+    for (const script of [{}, { status: 503 }]) {
+      for (const kind of kinds) {
+        const { clock, client } = setUp([script], { retry: { backoff: constant({ delayMs: 1_000 }) }, ...kind });
+        const abort = new AbortController();
+        const { signal } = abort;
+        const calls = [
+          client.get('/a', { signal }),
+          client.get('/a', { signal, throwOnStatus: false }),
+          client.stream('GET', '/a', { signal, throwOnStatus: false }),
+          client.fetch('/a', { signal }),
+          runWork({ signal }, () => client.get('/a')),
+        ].map((call) => failureOf(call));
+        await clock.advance(1);
+        abort.abort(why);
+        for (const call of calls) expect(await call).toBe(why);
+        expect(inspect(why)).toBe(before);
+        clock.assertNoTimers();
+      }
+    }
+  });
+
+  test('stores no response of another call, and serves no stale one', async () => {
+    const headers = { 'cache-control': 'max-age=1, stale-if-error=1000', etag: '"1"' };
+    const stored = { status: 200, headers, body: 'stored' };
+    const { clock, client, dispatcher } = setUp([stored, {}, {}, {}, {}, stored], { cache: { mode: 'private' } });
+    await clock.runUntil(client.get('/a'));
+    await clock.advance(2_000);
+    const unreachable = setUp([{ error: 'ECONNREFUSED', unsent: true }], { retry: false });
+    for (const path of ['/a', '/b']) {
+      const networkError = await failure(unreachable.clock, unreachable.client.get('/other'));
+      for (const why of [await statusError(), networkError]) {
+        const abort = new AbortController();
+        const call = failureOf(client.get(path, { signal: abort.signal }));
+        await clock.advance(1);
+        abort.abort(why);
+        expect(await call).toBe(why);
+      }
+    }
+    expect((await clock.runUntil(client.get('/b'))).text()).toBe('stored');
+    expect(dispatcher.sent).toHaveLength(6);
   });
 });
 
@@ -330,7 +476,6 @@ describe('the retry budget', () => {
   });
 
   test('AC25: calls within an outer retry make one attempt', async () => {
-    const { retry } = await import('@macadam/resilience');
     const { clock, dispatcher, client } = setUp([{ status: 500 }]);
     const outer = retry({ maxAttempts: 4, clock, budget: false, retryIf: (outcome) => !outcome.ok });
     await failure(

@@ -1,5 +1,5 @@
 import { OptionsError } from '@macadam/core';
-import type { BodySource, OpenedBody } from './source.ts';
+import { OpenStream, type BodySource, type OpenedBody } from './source.ts';
 
 /** The value of a form field: text, or a file as a `Blob` (`fs.openAsBlob(path)` makes one without reading the file). */
 export type MultipartValue = string | number | bigint | boolean | Blob | undefined;
@@ -18,7 +18,6 @@ interface Part {
  */
 export class MultipartBody implements BodySource {
   readonly replayable = true;
-  failure: unknown = undefined;
   readonly #parts: readonly Part[];
   readonly #createBoundary: () => string;
 
@@ -28,7 +27,6 @@ export class MultipartBody implements BodySource {
   }
 
   open(): OpenedBody {
-    this.failure = undefined;
     const boundary = `macadam-${this.#createBoundary()}`;
     const heads = this.#parts.map((part) => Buffer.from(partHeader(part, boundary)));
     const texts = this.#parts.map(({ value }) => (typeof value === 'string' ? Buffer.from(value) : undefined));
@@ -37,8 +35,10 @@ export class MultipartBody implements BodySource {
     for (const [i, { value }] of this.#parts.entries()) {
       contentLength += (heads[i] as Buffer).length + (texts[i]?.length ?? (value as Blob).size) + CRLF.length;
     }
+    const stream = new OpenStream(this.#chunks(heads, texts, end));
     return {
-      body: this.#chunks(heads, texts, end),
+      body: stream,
+      stream,
       contentType: `multipart/form-data; boundary=${boundary}`,
       contentLength,
     };
@@ -51,19 +51,14 @@ export class MultipartBody implements BodySource {
     texts: readonly (Buffer | undefined)[],
     end: Buffer,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for (const [i, { value }] of this.#parts.entries()) {
-        yield heads[i] as Buffer;
-        const text = texts[i];
-        if (text !== undefined) yield text;
-        else yield* (value as Blob).stream() as unknown as AsyncIterable<Uint8Array>;
-        yield CRLF;
-      }
-      yield end;
-    } catch (error) {
-      this.failure = error;
-      throw error;
+    for (const [i, { value }] of this.#parts.entries()) {
+      yield heads[i] as Buffer;
+      const text = texts[i];
+      if (text !== undefined) yield text;
+      else yield* (value as Blob).stream() as unknown as AsyncIterable<Uint8Array>;
+      yield CRLF;
     }
+    yield end;
   }
 }
 

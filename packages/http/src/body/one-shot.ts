@@ -10,13 +10,12 @@ export const MAX_REPLAY_BYTES = 1_048_576;
  */
 export class OneShotBody implements BodySource {
   replayable = true;
-  failure: unknown = undefined;
   readonly #stream: OpenStream;
   #buffered: Promise<OpenedBody> | undefined = undefined;
 
   constructor(stream: StreamedBody) {
     if (isUsed(stream)) throw new OptionsError('request.body', stream, 'a stream of which nothing was read yet');
-    this.#stream = new OpenStream(stream, this);
+    this.#stream = new OpenStream(stream);
   }
 
   open(): Promise<OpenedBody> {
@@ -40,7 +39,7 @@ export class OneShotBody implements BodySource {
       if (size > MAX_REPLAY_BYTES) break;
     }
     this.replayable = false;
-    return { body: readOnce(this.#rest(chunks)) };
+    return { body: readOnce(this.#rest(chunks)), stream: this.#stream };
   }
 
   async *#rest(chunks: Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {

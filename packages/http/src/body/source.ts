@@ -8,6 +8,8 @@ export type StreamedBody = AsyncIterable<Uint8Array | string> | ReadableStream<U
 /** A body opened for one attempt. */
 export interface OpenedBody {
   readonly body: Uint8Array | AsyncIterable<Uint8Array | string>;
+  /** The stream that `body` is read from; absent for bytes. */
+  readonly stream?: OpenStream;
   /** Set if it differs between attempts. */
   readonly contentType?: string;
   /** Set if known beforehand: sent as a header, instead of chunked encoding. */
@@ -18,8 +20,6 @@ export interface OpenedBody {
 export interface BodySource {
   /** Whether the body can be opened for another attempt. */
   readonly replayable: boolean;
-  /** The error of the caller's stream, if it failed. */
-  readonly failure: unknown;
   /** Opens the body for one attempt. Not called unless `replayable`. */
   open(): OpenedBody | Promise<OpenedBody>;
   /** Closes streams that were not read to their end, when the call is over. */
@@ -29,7 +29,6 @@ export interface BodySource {
 /** A function that creates a new stream for each attempt. */
 export class FactoryBody implements BodySource {
   readonly replayable = true;
-  failure: unknown = undefined;
   readonly #create: () => StreamedBody;
   /** One for each attempt so far. */
   readonly #opened: OpenStream[] = [];
@@ -39,15 +38,14 @@ export class FactoryBody implements BodySource {
   }
 
   open(): OpenedBody {
-    this.failure = undefined;
     const stream = this.#create();
     // A stream that was read already would yield an empty body, which the server would take for a complete one.
     if (!isStreamedBody(stream) || this.#opened.some((opened) => opened.stream === stream) || isUsed(stream)) {
       throw new OptionsError('request.body()', stream, 'a function that makes a new stream each time');
     }
-    const body = new OpenStream(stream, this);
+    const body = new OpenStream(stream);
     this.#opened.push(body);
-    return { body };
+    return { body, stream: body };
   }
 
   close(): void {
@@ -58,7 +56,6 @@ export class FactoryBody implements BodySource {
 /** A `Blob`, read again for each attempt. It may be a file that `fs.openAsBlob` opened. */
 export class BlobBody implements BodySource {
   readonly replayable = true;
-  failure: unknown = undefined;
   readonly #blob: Blob;
 
   constructor(blob: Blob) {
@@ -66,9 +63,8 @@ export class BlobBody implements BodySource {
   }
 
   open(): OpenedBody {
-    this.failure = undefined;
-    const stream = this.#blob.stream() as unknown as StreamedBody;
-    return { body: new OpenStream(stream, this), contentLength: this.#blob.size };
+    const stream = new OpenStream(this.#blob.stream() as unknown as StreamedBody);
+    return { body: stream, stream, contentLength: this.#blob.size };
   }
 
   close(): void {}
@@ -90,14 +86,16 @@ export function isUsed(stream: StreamedBody): boolean {
  */
 export class OpenStream implements AsyncIterableIterator<Uint8Array | string, void> {
   readonly stream: StreamedBody;
+  /** The error of the stream, if it failed before it was released. */
+  failure: unknown = undefined;
   readonly #iterator: AsyncIterator<Uint8Array | string, unknown>;
-  readonly #source: { failure: unknown };
   #isReleased = false;
 
-  constructor(stream: StreamedBody, source: { failure: unknown }) {
+  constructor(stream: StreamedBody) {
     this.stream = stream;
     this.#iterator = iteratorOf(stream);
-    this.#source = source;
+    // Without a listener, a Node.js stream that fails before it is first read would end the process. The iterator still fails.
+    if ('on' in stream && typeof stream.on === 'function') stream.on('error', () => {});
   }
 
   [Symbol.asyncIterator](): this {
@@ -111,7 +109,7 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
     } catch (error) {
       // A stream can fail with `undefined`, which must still count as a failure.
       const failure = (error ?? new Error('The stream failed without an error')) as Error;
-      if (!this.#isReleased) this.#source.failure = failure;
+      if (!this.#isReleased) this.failure = failure;
       throw failure;
     }
     if (this.#isReleased) throw new Error('The call ended before the body was sent completely');
@@ -151,4 +149,10 @@ function iteratorOf(stream: StreamedBody): AsyncIterator<Uint8Array | string, un
     next: () => reader.read() as Promise<IteratorResult<Uint8Array, unknown>>,
     return: async () => ({ done: true, value: await reader.cancel() }),
   };
+}
+
+/** Closes a request body. While the response is streamed, it may still be sent: the end of the response closes it. */
+export function closeAfter(responseBody: Readable | undefined, source: BodySource): void {
+  if (responseBody === undefined || responseBody.closed) source.close();
+  else responseBody.once('close', () => source.close());
 }

@@ -13,6 +13,8 @@ export class AttemptRouter implements Route {
   readonly route: string | undefined;
   /** The endpoints of the attempts so far, in order. */
   readonly attempted: Endpoint[] = [];
+  /** Where the requests in flight count. */
+  readonly #counted = new Map<HttpAttempt, Endpoint>();
   /** The endpoint of the attempt that is about to begin. */
   #picked: Endpoint | undefined;
   #bypassesCircuit = false;
@@ -51,14 +53,17 @@ export class AttemptRouter implements Route {
     return picked;
   }
 
-  recordStart(authority: string): void {
-    const endpoint = this.#endpointAt(authority);
-    endpoint?.region.load.recordStart(endpoint.index);
+  recordStart(attempt: HttpAttempt): void {
+    const endpoint = this.#endpointAt(attempt.endpoint);
+    if (endpoint === undefined) return;
+    this.#counted.set(attempt, endpoint);
+    endpoint.region.load.recordStart(endpoint.index);
   }
 
   recordEnd(attempt: HttpAttempt, verdict: Verdict, now: number): void {
-    const endpoint = this.#endpointAt(attempt.endpoint);
+    const endpoint = this.#counted.get(attempt);
     if (endpoint === undefined) return;
+    this.#counted.delete(attempt);
     if (verdict === 'success' && this.#bypassed?.includes(endpoint) === true) endpoint.halfOpenCircuit(this.route);
     this.#balancer.recordEnd(endpoint, attempt, verdict, now);
   }

@@ -1,6 +1,7 @@
 import { circuitBreakers, type CircuitBreakers, type ExecuteOptions, type Verdict } from '@macadam/resilience';
 import type { AttemptLog, HttpAttempt } from '../attempts.ts';
 import type { Transport } from '../dispatcher.ts';
+import { DrainingConnections } from '../transport/draining-connections.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpClientSettings } from '../settings.ts';
@@ -38,6 +39,8 @@ export class Balancer {
   #regions: Region[] = [];
   readonly #regionChanges = { down: 0, up: 0 };
   readonly #ejections: Ejections | undefined;
+  /** The connections to endpoints that have left the list. */
+  readonly #draining = new DrainingConnections();
   #nextBypassAt = -Infinity;
   readonly #discovery: Discovery | undefined;
 
@@ -89,7 +92,7 @@ export class Balancer {
     this.#regions = [...regions.values()];
     for (const removed of previous.values()) {
       removed.isListed = false;
-      void removed.close();
+      this.#draining.add(removed.close());
     }
     this.#ejections?.onListChange(this.#endpoints.size);
   }
@@ -153,20 +156,20 @@ export class Balancer {
     return oldest;
   }
 
-  /** Whether a healthy region has a usable endpoint that the call has not attempted. */
+  /** Whether a region that is picked from has a usable endpoint that the call has not attempted. */
   hasOtherEndpoint({ attempted, route }: AttemptRouter): boolean {
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
-    return this.#regions.some(
-      (region) => region.health.kind === 'up' && region.pick(attempted, now, random, route) !== undefined,
-    );
+    const healthy = this.#regions.filter(({ health }) => health.kind === 'up');
+    const regions = healthy.length > 0 ? healthy : this.#regions;
+    return firstPicked(regions, (region) => region.pick(attempted, now, random, route)) !== undefined;
   }
 
   recordEnd(endpoint: Endpoint, { status, durationMs }: HttpAttempt, verdict: Verdict, now: number): void {
     const { index, region } = endpoint;
     region.load.recordEnd(index);
     if (!endpoint.isListed) {
-      void endpoint.close();
+      this.#draining.add(endpoint.close());
       return;
     }
     if (verdict === 'neutral') {
@@ -225,7 +228,8 @@ export class Balancer {
   }
 
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#endpoints.values(), (endpoint) => endpoint.close()));
+    const closings = Array.from(this.#endpoints.values(), (endpoint) => endpoint.close());
+    await Promise.all([...closings, this.#draining.drained()]);
   }
 }
 

@@ -11,6 +11,8 @@ export class Discovery {
   readonly #clientName: string;
   readonly #onList: (targets: readonly EndpointTarget[]) => void;
   #hasList = false;
+  /** End the waits for the refreshes in flight: the list of a later one will do as well. */
+  readonly #waits = new Set<() => void>();
   #refreshAt = -Infinity;
   #refreshing: Promise<void> | undefined;
   /** The number of refreshes begun, and which of them the current list is from. */
@@ -30,11 +32,19 @@ export class Discovery {
     if (now >= this.#refreshAt) {
       // Counts from the beginning of the refresh, since the promise of the function may never settle.
       this.#refreshAt = now + REFRESH_INTERVAL_MS;
-      this.#refreshing = this.#refresh(++this.#begunRefreshes);
+      this.#refreshing = this.#untilList(this.#refresh(++this.#begunRefreshes));
       // A failed refresh leaves the current list in use. Without a list, the returned promise rejects for its caller.
       this.#refreshing.catch(() => {});
     }
     return this.#hasList ? undefined : this.#refreshing;
+  }
+
+  async #untilList(refresh: Promise<void>): Promise<void> {
+    const later = new Promise<void>((resolve) => {
+      this.#waits.add(resolve);
+      void refresh.catch(() => {}).then(() => this.#waits.delete(resolve));
+    });
+    await Promise.race([refresh, later]);
   }
 
   async #refresh(number: number): Promise<void> {
@@ -46,6 +56,7 @@ export class Discovery {
       this.#hasWarned = false;
       this.#hasList = true;
       this.#onList(targets);
+      for (const end of this.#waits) end();
     } catch (error) {
       if (this.#hasList) this.#warn(error);
       else if (number === this.#begunRefreshes) this.#refreshAt = -Infinity;

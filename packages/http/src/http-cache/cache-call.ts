@@ -8,6 +8,8 @@ import type { StoreTimeout } from './store-timeout.ts';
 export interface CacheCall {
   readonly request: PreparedRequest;
   readonly log: AttemptLog;
+  /** The target URL, in normal form. */
+  readonly url: string;
   /** Undefined for an unsafe request to which `auth` adds credentials: its response is not stored. */
   readonly presented: PresentedRequest | undefined;
   /** The counts to which the outcome of the call is added. */

@@ -17,12 +17,13 @@ export type CaptureRule = (
   headers: RawHeaders,
 ) => 'copy' | 'read' | undefined;
 
-/** The rule of one client. A body whose `Content-Length` is above `maxBytes` is not captured. */
-export function captureRule(storage: StorageContext, maxBytes: number, clock: Clock): CaptureRule {
+/** The rule of one client. A body whose `Content-Length` is above the limit of the storage is not captured. */
+export function captureRule(storage: StorageContext, clock: Clock): CaptureRule {
   return (request, status, headers) => {
     const { method } = request;
     if (method === 'HEAD' || status === 304) return 'read';
-    if ((method !== 'GET' && method !== 'POST') || Number(headers['content-length']) > maxBytes) return undefined;
+    if ((method !== 'GET' && method !== 'POST') || Number(headers['content-length']) > storage.maxBytes)
+      return undefined;
     const fields = headers as StoredFields;
     if (!isStorable(exchangeOf(request, status, fields, storage), storage.mode)) return undefined;
     const now = clock.now();

@@ -2,6 +2,7 @@
  * Validation (RFC 9111, section 4.3): the conditional requests that a cache sends and receives, and which stored response a
  * 304 or a response to HEAD is about.
  */
+import { isHeaderText } from '../headers.ts';
 import { listMembers, parseDate, requestField, responseField, type StoredFields } from './fields.ts';
 import type { StoredResponse } from './stored-response.ts';
 
@@ -38,10 +39,12 @@ export function isNotModified(headers: readonly string[], stored: StoredResponse
   return since >= (parseDate(modified, now) ?? receivedAtMs);
 }
 
-/** The headers that validate a stored response (RFC 9111, section 4.3.1); undefined when it has no validator. */
-export function validationHeaders(stored: StoredResponse): Record<string, string> | undefined {
-  const etag = responseField(stored.headers, 'etag');
-  const modified = responseField(stored.headers, 'last-modified');
+/** The headers that validate a stored response (RFC 9111, section 4.3.1); undefined when it has no validator that can be sent. */
+export function validationHeaders({ headers }: StoredResponse): Record<string, string> | undefined {
+  const [etag, modified] = ['etag', 'last-modified'].map((name) => {
+    const validator = responseField(headers, name);
+    return validator !== undefined && isHeaderText(validator) ? validator : undefined;
+  });
   if (etag === undefined && modified === undefined) return undefined;
   return {
     ...(etag !== undefined && { 'if-none-match': etag }),
@@ -67,13 +70,22 @@ export function isValidatedBy(
   return requestField(headers, 'if-modified-since') === responseField(stored.headers, 'last-modified');
 }
 
-/** Whether a response to HEAD describes the response stored for GET (RFC 9111, section 4.3.5). */
+/**
+ * Whether a 200 to HEAD describes the response stored for GET (RFC 9111, section 4.3.5). Stricter than that section, which
+ * looks only at validators in the response to HEAD: a validator that one of the two lacks tells of a change, and added to an
+ * old body it would validate that body for ever.
+ */
 export function isDescribedByHead(stored: StoredResponse, fields: Readonly<StoredFields>): boolean {
-  return ['etag', 'last-modified', 'content-length'].every((name) => {
-    const inHead = responseField(fields, name);
-    const inStored = responseField(stored.headers, name);
-    return inHead === undefined || inStored === undefined || inHead === inStored;
-  });
+  const { status, headers, body } = stored;
+  if (status !== 200) return false;
+  const isSame = ['etag', 'last-modified'].every(
+    (name) => responseField(fields, name) === responseField(headers, name),
+  );
+  // A decoded body has another length than the one on the wire.
+  const isEncoded = responseField(headers, 'content-encoding') !== undefined;
+  const length = responseField(headers, 'content-length') ?? (isEncoded ? undefined : String(body.length));
+  const headLength = responseField(fields, 'content-length');
+  return isSame && (headLength === undefined || length === undefined || headLength === length);
 }
 
 /** The weak comparison of entity tags (RFC 9110, section 8.8.3.2), which `If-None-Match` uses. */

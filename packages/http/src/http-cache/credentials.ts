@@ -14,18 +14,20 @@ export interface Credentials {
 
 /** What a request presents to be matched with stored responses (RFC 9111, section 4). */
 export interface PresentedRequest {
-  /** Flat list of lower-case names and values, with those that `auth` adds. */
+  /** Flat list of lower-case names and values, as they will be sent: with the priority, and with what `auth` adds. */
   readonly headers: readonly string[];
   readonly credentials: Credentials;
 }
 
 /**
- * @param added - the headers that `auth` adds. Without `Authorization` among them, all of them together count as the
- * credentials: any of them may be an API key.
+ * @param added - the headers that `auth` adds. In a private cache, and without `Authorization` among them, all of them
+ * together count as the credentials: any of them may be an API key. A shared cache stores only what everybody may get,
+ * whatever credentials are added, but `Vary` may select by them.
  */
-export function presentedRequest(headers: readonly string[], added?: AuthHeaders): PresentedRequest {
+export function presentedRequest(headers: readonly string[], mode: CacheMode, added?: AuthHeaders): PresentedRequest {
   if (added === undefined) return { headers, credentials: credentialsOf(headers) };
   const all = mergeHeaders(headers, added, 'createHttpClient.auth.authorize()');
+  if (mode === 'shared') return { headers: all, credentials: credentialsOf(headers) };
   const credentials = credentialsOf(all);
   if (Object.keys(added).some((name) => name.toLowerCase() === 'authorization')) return { headers: all, credentials };
   const combined = JSON.stringify([credentials.authorization, ...Object.entries(added).sort()]);

@@ -17,7 +17,7 @@ import {
   type Policy,
 } from '@macadam/resilience';
 import { digest } from '../digest.ts';
-import type { HttpCacheStore } from './memory-store.ts';
+import { STORE_FAILED, type HttpCacheStore } from './memory-store.ts';
 import { PendingInvalidations, type Invalidation } from './pending-invalidations.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -43,9 +43,6 @@ interface UnfinishedWrites {
   deletions: number;
 }
 
-/** An operation that failed, or whose effect may not last. */
-export const STORE_FAILED: unique symbol = Symbol('storeFailed');
-
 export class GuardedStore {
   readonly #store: HttpCacheStore;
   readonly #breaker: CircuitBreaker;
@@ -68,24 +65,37 @@ export class GuardedStore {
 
   async get(cacheKey: string): Promise<readonly StoredResponse[] | undefined> {
     const key = storeKey(cacheKey);
+    // An invalidation may begin, or be settled, while the store reads what it has from before.
+    const invalidatedBeforeMs = this.#invalidations.invalidatedAtMs(key);
     const found: unknown = await this.#run(() => this.#store.get(key));
     if (found === STORE_FAILED || found === undefined || found === null) return undefined;
     if (!Array.isArray(found) || !found.every(isWellFormed)) {
       this.failures++;
       return undefined;
     }
-    const invalidatedAtMs = this.#invalidations.invalidatedAtMs(key);
+    const invalidatedAtMs = Math.max(invalidatedBeforeMs, this.#invalidations.invalidatedAtMs(key));
     if (invalidatedAtMs === -Infinity) return found;
     return found.filter(({ requestedAtMs }) => requestedAtMs > invalidatedAtMs);
   }
 
   async set(cacheKey: string, responses: readonly StoredResponse[], ttlMs: number): Promise<unknown> {
     const key = storeKey(cacheKey);
-    // A retried deletion must not remove what is written now.
-    if (this.#retrying?.key === key) await this.#retrying.done;
     const isOnlyWrite = this.#unfinishedWrites.peek(key) === undefined;
     const invalidation = this.#invalidations.get(key);
-    const result = await this.#run(() => this.#write(key, responses, ttlMs));
+    // Tracked from here on, so that a deletion during the wait below counts for this write.
+    const finish = this.#trackWrite(key);
+    // A retried deletion must not remove what is written now.
+    if (this.#retrying?.key === key) await this.#retrying.done;
+    let hasBegun = false;
+    const result = await this.#run(async () => {
+      hasBegun = true;
+      try {
+        await this.#store.set(key, responses, ttlMs);
+      } finally {
+        finish();
+      }
+    });
+    if (!hasBegun) finish();
     // An earlier unfinished write may still overwrite this one.
     if (!isOnlyWrite || result === STORE_FAILED) return STORE_FAILED;
     this.#invalidations.settle(key, invalidation);
@@ -137,19 +147,18 @@ export class GuardedStore {
     return this.#invalidations.firstToRetry((key) => this.#unfinishedWrites.peek(key) === undefined);
   }
 
-  async #write(key: string, responses: readonly StoredResponse[], ttlMs: number): Promise<void> {
+  /** Counts a write as unfinished until the returned function is called. */
+  #trackWrite(key: string): () => void {
     const writes = this.#unfinishedWrites.peek(key) ?? { count: 0, deletions: 0 };
     const { deletions } = writes;
     writes.count++;
     this.#unfinishedWrites.set(key, writes);
     if (this.#unfinishedWrites.size > MAX_TRACKED_WRITES) this.#unfinishedWrites.deleteOldest();
-    try {
-      await this.#store.set(key, responses, ttlMs);
-    } finally {
+    return () => {
       if (--writes.count === 0 && this.#unfinishedWrites.peek(key) === writes) this.#unfinishedWrites.delete(key);
       // The key was deleted while this write, which may have timed out long ago, was unfinished.
       if (writes.deletions > deletions) void ignoringErrors(() => this.#store.delete(key));
-    }
+    };
   }
 
   async #run(operation: () => unknown): Promise<unknown> {

@@ -26,6 +26,8 @@ export interface UnsafeResponse {
  * The URLs that the response to an unsafe request invalidates (RFC 9111, section 4.4): the target URL, and the URLs of the
  * same origin that followed redirects, `Location` and `Content-Location` name. All endpoints of a service are one to the
  * cache: a URL at any of them counts as the same path below `baseUrl`, the URL of the first endpoint.
+ *
+ * @param baseUrl - with the authority that the request names
  */
 export function invalidatedUrls(
   baseUrl: string,
@@ -35,8 +37,7 @@ export function invalidatedUrls(
   // A redirect is a non-error response itself, whatever status follows it.
   if (redirects.length === 0 && (status < 200 || status >= 400)) return [];
   const urls = new Set([new URL(baseUrl + path).href]);
-  const { origin } = new URL(baseUrl);
-  const bases = [{ origin, pathPrefix: baseUrl.slice(origin.length) }, ...endpoints];
+  const bases = [endpointBaseOf(baseUrl), ...endpoints];
   const named = ['location', 'content-location'].map((name) => responseField(fields, name));
   for (const reference of [...redirects, ...named]) {
     if (reference === undefined) continue;
@@ -46,6 +47,11 @@ export function invalidatedUrls(
     }
   }
   return [...urls];
+}
+
+export function endpointBaseOf(baseUrl: string): EndpointBase {
+  const { origin } = new URL(baseUrl);
+  return { origin, pathPrefix: baseUrl.slice(origin.length) };
 }
 
 /** The path below an endpoint that a URL reference in the response to `path` leads to; undefined outside the endpoint. */

@@ -15,13 +15,16 @@ export interface HttpCacheStore {
   delete(key: string): void | Promise<void>;
 }
 
+/** A write that failed, or whose effect may not last. */
+export const STORE_FAILED: unique symbol = Symbol('storeFailed');
+
 interface Entry {
   readonly responses: readonly StoredResponse[];
   readonly bytes: number;
 }
 
 /** A store in memory, bounded by entries and bytes. Evicts the least recently used key first. */
-export class MemoryHttpCacheStore implements HttpCacheStore {
+export class MemoryHttpCacheStore {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #entries = new RecencyMap<string, Entry>();
@@ -44,9 +47,10 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
     return this.#entries.get(key)?.responses;
   }
 
-  set(key: string, responses: readonly StoredResponse[]): void {
+  /** Returns {@link STORE_FAILED} when not even the newest response fits. */
+  set(key: string, responses: readonly StoredResponse[]): typeof STORE_FAILED | undefined {
     this.delete(key);
-    let bytes = 2 * key.length;
+    let bytes = key.length;
     let fits = 0;
     // Newest first: if not all responses of a key fit, the oldest are dropped.
     for (const response of responses) {
@@ -55,12 +59,13 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
       bytes = total;
       fits++;
     }
-    if (fits === 0) return;
+    if (fits === 0) return STORE_FAILED;
     this.#entries.set(key, { responses: fits < responses.length ? responses.slice(0, fits) : responses, bytes });
     this.#bytes += bytes;
     while (this.#entries.size > this.#maxEntries || this.#bytes > this.#maxBytes) {
       this.#bytes -= this.#entries.deleteOldest()?.[1].bytes ?? 0;
     }
+    return undefined;
   }
 
   delete(key: string): void {
@@ -71,12 +76,14 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
   }
 }
 
-/** Approximate memory of the objects that make up a stored response. */
-const OBJECT_BYTES = 512;
+/** Approximate memory of the objects that make up a stored response, and of the entry of a URL. */
+const OBJECT_BYTES = 640;
+/** Approximate memory of a header field: a property, and the objects around two strings of one byte a character. */
+const FIELD_BYTES = 80;
 
 function sizeOf({ headers, body, selecting }: StoredResponse): number {
   let bytes = OBJECT_BYTES + body.length;
-  for (const name of Object.keys(headers)) bytes += 2 * (name.length + String(headers[name]).length);
-  for (const name of Object.keys(selecting)) bytes += 2 * (name.length + (selecting[name]?.length ?? 0));
+  for (const name of Object.keys(headers)) bytes += FIELD_BYTES + name.length + String(headers[name]).length;
+  for (const name of Object.keys(selecting)) bytes += FIELD_BYTES + name.length + (selecting[name]?.length ?? 0);
   return bytes;
 }

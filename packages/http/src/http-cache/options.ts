@@ -22,14 +22,14 @@ export interface HttpCacheOptions {
   store?: HttpCacheStore;
   /** Maximum number of URLs in memory, at least 1; the least recently used is evicted first. Not allowed with `store`. Default: 10 000. */
   maxEntries?: number;
-  /** Maximum size in memory in bytes, at least 1. Not allowed with `store`. Default: 67 108 864 (64 MiB). */
+  /** Maximum approximate size in memory in bytes, at least 1. Not allowed with `store`. Default: 67 108 864 (64 MiB). */
   maxBytes?: number;
 }
 
 /** The validated options with their defaults. */
 export interface HttpCacheSettings {
   readonly mode: CacheMode;
-  readonly store: HttpCacheStore;
+  readonly store: HttpCacheStore | MemoryHttpCacheStore;
   /** Where responses are stored, in words. */
   readonly storeDescription: string;
 }

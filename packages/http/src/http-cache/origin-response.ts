@@ -1,4 +1,6 @@
+import { isCancelReason } from '../cancel-reason.ts';
 import { HttpStatusError } from '../errors.ts';
+import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
 import type { EndpointBase } from './invalidation.ts';
 import { lastFailure } from './origin-failure.ts';
@@ -8,20 +10,24 @@ import type { ReceivedResponse } from './storage.ts';
 export interface OriginResponse extends ReceivedResponse {
   /** The error in which it arrived, when its status is outside 2xx. */
   readonly statusError: Error | undefined;
-  /** The URLs of the redirects that led to it. */
+  /** Whether a redirect led to it: it is about another URL. */
+  readonly isRedirected: boolean;
+  /** The URLs of all redirects that were followed, also by earlier attempts. */
   readonly redirects: readonly string[];
   /** The endpoints that may have sent it; empty without `endpoints`. */
   readonly endpoints: readonly EndpointBase[];
 }
 
-/** Awaits a response of any status. Rejects only when there is no response. */
+/** Awaits the response to `request`, of any status. Rejects only when there is no response. */
 export async function responseOfAnyStatus(
   call: Promise<HttpResponse>,
+  request: PreparedRequest,
 ): Promise<Pick<OriginResponse, 'response' | 'statusError'>> {
   try {
     return { response: await call, statusError: undefined };
   } catch (error) {
-    const failure = lastFailure(error);
+    // A call may be cancelled with the error of another one, whose response is not the response to this request.
+    const failure = isCancelReason(error, request) ? undefined : lastFailure(error);
     if (failure instanceof HttpStatusError) return { response: failure.response, statusError: error as Error };
     throw error;
   }

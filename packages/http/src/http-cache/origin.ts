@@ -5,6 +5,7 @@
 import type { Clock } from '@macadam/core';
 import type { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
+import { isCancelReason } from '../cancel-reason.ts';
 import type { PreparedRequest } from '../request.ts';
 import { HttpResponse } from '../response.ts';
 import { copyOf, discard } from '../stream/http-stream.ts';
@@ -14,7 +15,6 @@ import { responseFields } from './fields.ts';
 import type { InFlightRequest } from './in-flight-requests.ts';
 import { isErrorStatus, isUnreachable } from './origin-failure.ts';
 import { responseOfAnyStatus, type OriginResponse } from './origin-response.ts';
-import { combineParts } from './ranges.ts';
 import type { Responder } from './responder.ts';
 import type { ResponseStore } from './response-store.ts';
 import { requiresValidation, type Reuse } from './reuse.ts';
@@ -62,7 +62,7 @@ export class Origin {
       }
       if (stored !== undefined && response.status === 304) {
         // After a redirect, the 304 is about another URL.
-        if (received.redirects.length === 0 && isValidatedBy(stored, received.fields, sent.headers)) {
+        if (!received.isRedirected && isValidatedBy(stored, received.fields, sent.headers)) {
           const freshened = this.#responses.freshened(call, stored, received);
           await this.#write(call, inFlight, () => this.#responses.replace(call, stored, freshened, inFlight));
           // The condition was the caller's own, so the caller gets the 304.
@@ -86,9 +86,9 @@ export class Origin {
       const { status } = received.response;
       if (status === 206) {
         const newer = this.#responses.toStored({ ...call, request: sent }, received);
-        const complete = newer && combineParts(part, newer);
+        const complete = newer && this.#responses.combined(part, newer);
         if (complete?.status === 200) {
-          await this.#write(call, inFlight, () => this.#responses.put(request, complete, inFlight));
+          await this.#write(call, inFlight, () => this.#responses.put(call, complete, inFlight));
           return this.#responder.serveRevalidated(call, complete, 'fwd=partial; fwd-status=206');
         }
       }
@@ -105,7 +105,7 @@ export class Origin {
   /** Forwards an unsafe request, and invalidates what it may have changed (RFC 9111, section 4.4). */
   async forwardUnsafe(call: CacheCall): Promise<HttpResponse> {
     const { request } = call;
-    const inFlight = this.#responses.begin(request);
+    const inFlight = this.#responses.begin(call);
     try {
       const received = await this.#send(call, request);
       // Read before the invalidation below, which includes this request.
@@ -131,7 +131,7 @@ export class Origin {
     onFailure: (error: unknown) => HttpResponse,
     onResponse: (received: OriginResponse, inFlight: InFlightRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
-    const inFlight = this.#responses.begin(call.request);
+    const inFlight = this.#responses.begin(call);
     try {
       const received = await this.#send(call, sent).catch((error: unknown) => onFailure(error));
       return received instanceof HttpResponse ? received : await onResponse(received, inFlight);
@@ -142,15 +142,22 @@ export class Origin {
 
   /** Sends a request with the time that the call has left, after the store and earlier requests of the same call. */
   async #send({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<OriginResponse> {
-    const requestedAtMs = this.#clock.now();
+    const calledAtMs = this.#clock.now();
     const earlierRedirects = log.redirects.length;
     const { response, statusError } = await responseOfAnyStatus(
       this.#sendRequest(storeTimeout.withRemainingTime(request), log),
+      request,
     );
-    const times = { requestedAtMs, receivedAtMs: this.#clock.now() };
-    const redirects = log.redirects.slice(earlierRedirects);
+    const receivedAtMs = this.#clock.now();
+    const answered = log.requestAnsweredWith(response.status);
+    const delayMs = this.#clock.monotonic() - log.startedAt - (answered?.startedAtMs ?? 0);
+    // Rounded down to whole milliseconds, but not to a time before the call.
+    const times = { requestedAtMs: Math.max(calledAtMs, Math.floor(receivedAtMs - delayMs)), receivedAtMs };
+    const followed = log.redirects.slice(earlierRedirects);
+    const isRedirected = followed.some(({ request: redirected }) => redirected === answered);
+    const redirects = followed.map(({ url }) => url);
     const endpoints = log.router?.attempted.map(({ target }) => target) ?? [];
-    return { response, statusError, fields: responseFields(response), times, redirects, endpoints };
+    return { response, statusError, fields: responseFields(response), times, isRedirected, redirects, endpoints };
   }
 
   /** Gives the caller what the origin sent. */
@@ -161,7 +168,7 @@ export class Origin {
   }
 
   #serveStaleOrThrow(call: CacheCall, error: unknown, stored?: StoredResponse, reuse?: Reuse): HttpResponse {
-    const canBeStale = stored !== undefined && isUnreachable(error);
+    const canBeStale = stored !== undefined && isUnreachable(error) && !isCancelReason(error, call.request);
     if (canBeStale && reuse?.allowsStaleIfUnreachable === true) {
       return this.#responder.serveInsteadOfError(call, stored, reuse);
     }
@@ -176,7 +183,7 @@ export class Origin {
   }
 
   async #storeUnsafeResponse(call: CacheCall, received: OriginResponse): Promise<void> {
-    const inFlight = this.#responses.begin(call.request);
+    const inFlight = this.#responses.begin(call);
     try {
       await this.#storeReceived(call, undefined, received, inFlight);
     } finally {

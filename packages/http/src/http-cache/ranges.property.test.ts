@@ -41,7 +41,7 @@ test('combined parts equal the representation, in whatever order they arrive', (
       const received = new Set<number>();
       for (const range of ranges) {
         const newer = partial(whole, range, '"1"');
-        const combined = stored && combineParts(stored, newer);
+        const combined = stored && combineParts(stored, newer, whole.length);
         if (combined === undefined) received.clear();
         for (let at = range.first; at <= range.last; at++) received.add(at);
         stored = combined ?? newer;
@@ -54,6 +54,18 @@ test('combined parts equal the representation, in whatever order they arrive', (
           stored.part === undefined ? undefined : `bytes ${first}-${last}/${whole.length}`,
         );
       }
+    }),
+  );
+});
+
+test('combined parts are never longer than the limit', () => {
+  fc.assert(
+    fc.property(parts, fc.integer({ min: 1, max: 30 }), ([whole, ranges], maxBytes) => {
+      const [a, b] = ranges.map((range) => partial(whole, range, '"1"'));
+      const combined = a && b && combineParts(a, b, maxBytes);
+      if (combined !== undefined) expect(combined.body.length).toBeLessThanOrEqual(maxBytes);
+      const rest = a && remainderHeaders(a, maxBytes);
+      if (rest !== undefined) expect(whole.length).toBeLessThanOrEqual(maxBytes);
     }),
   );
 });
@@ -82,8 +94,10 @@ test('never combines parts of different versions, and requests exactly the missi
       fc.pre(one !== undefined && other !== undefined);
       const stored = partial(whole, one as { first: number; last: number }, a);
       if (a !== b)
-        expect(combineParts(stored, partial(whole, other as { first: number; last: number }, b))).toBeUndefined();
-      const rest = remainderHeaders(stored);
+        expect(
+          combineParts(stored, partial(whole, other as { first: number; last: number }, b), Infinity),
+        ).toBeUndefined();
+      const rest = remainderHeaders(stored, whole.length);
       const { part } = stored;
       if (rest === undefined) {
         expect(part?.first === 0 && part.last + 1 < whole.length).toBe(false);

@@ -3,6 +3,7 @@
  * section 14; RFC 9111, sections 3.3 and 3.4). Pure decisions. Only a single range of bytes is handled; several ranges, other
  * units, and encoded content, of which only the decoded form is stored, are left to the origin.
  */
+import { isHeaderText } from '../headers.ts';
 import { requestField, responseField, type StoredFields } from './fields.ts';
 import { updatedFields, type StoredResponse } from './stored-response.ts';
 
@@ -63,16 +64,22 @@ export function satisfiesRange(stored: StoredResponse, range: string | undefined
 
 /**
  * Combines a stored response with a newer part of the same representation (RFC 9111, section 3.4); undefined when both
- * lack the same strong validator, or leave a gap.
+ * lack the same strong validator, leave a gap, or are longer than `maxBytes` together.
  */
-export function combineParts(stored: StoredResponse, newer: StoredResponse): StoredResponse | undefined {
+export function combineParts(
+  stored: StoredResponse,
+  newer: StoredResponse,
+  maxBytes: number,
+): StoredResponse | undefined {
   const [a, b] = [availablePart(stored), availablePart(newer)];
   if (newer.part === undefined || a === undefined || b === undefined) return undefined;
   const etag = strongTag(stored);
   if (etag === undefined || etag !== strongTag(newer) || (a.size ?? b.size) !== (b.size ?? a.size)) return undefined;
   if (a.last + 1 < b.first || b.last + 1 < a.first) return undefined;
   const part = { first: Math.min(a.first, b.first), last: Math.max(a.last, b.last), size: a.size ?? b.size };
-  const body = new Uint8Array(part.last - part.first + 1);
+  const length = part.last - part.first + 1;
+  if (length > maxBytes) return undefined;
+  const body = new Uint8Array(length);
   body.set(stored.body, a.first - part.first);
   body.set(newer.body, b.first - part.first);
   const { part: _, ...combined } = { ...newer, body };
@@ -88,13 +95,17 @@ export function combineParts(stored: StoredResponse, newer: StoredResponse): Sto
 
 /**
  * The headers that request what a stored part lacks, or everything if the representation has changed. Undefined unless the
- * part begins at the first byte and has a strong validator and a known size.
+ * part begins at the first byte and has a strong validator, and the whole has a known size of up to `maxBytes`.
  */
-export function remainderHeaders({ part, ...stored }: StoredResponse): Record<string, string> | undefined {
+export function remainderHeaders(
+  { part, ...stored }: StoredResponse,
+  maxBytes: number,
+): Record<string, string> | undefined {
   const etag = strongTag(stored);
   if (part === undefined || part.first !== 0 || part.size === null || etag === undefined || isComplete(part)) {
     return undefined;
   }
+  if (part.size > maxBytes || !isHeaderText(etag)) return undefined;
   return { range: `bytes=${part.last + 1}-`, 'if-range': etag };
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '@macadam/core';
 import { HttpStatusError, type ErrorSubject } from '../errors.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
+import type { StreamSettings } from '../stream/options.ts';
 import type { CacheCall } from './cache-call.ts';
 import { isConditional, isNotModified } from './conditional.ts';
 import { currentAgeMs } from './freshness.ts';
@@ -10,9 +11,9 @@ import type { Reuse } from './reuse.ts';
 import {
   cacheStatusName,
   gatewayTimeoutResponse,
-  hitStatus,
   notModifiedResponse,
   servedResponse,
+  ttlOf,
   type ServeOptions,
 } from './served-response.ts';
 import type { StoredResponse } from './stored-response.ts';
@@ -31,13 +32,13 @@ export class Responder {
   serve({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     if (reuse.freshForMs > 0) counts.hits++;
     else counts.stale++;
-    return this.#respond(request, stored, reuse.ageMs, hitStatus(reuse));
+    return this.#respond(request, stored, reuse.ageMs, `hit; ${ttlOf(reuse)}`);
   }
 
   /** Serves a stale response because the origin failed. */
   serveInsteadOfError({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     counts.stale++;
-    return this.#respond(request, stored, reuse.ageMs, `${hitStatus(reuse)}; fwd=stale`);
+    return this.#respond(request, stored, reuse.ageMs, `fwd=stale; ${ttlOf(reuse)}`);
   }
 
   /** Serves a response that the origin has just validated or completed. */
@@ -54,11 +55,9 @@ export class Responder {
   #respond(request: PreparedRequest, stored: StoredResponse, ageMs: number, cacheStatus: string): HttpResponse {
     const options = this.#serveOptions(request);
     const notModified = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
-    const response = notModified
-      ? notModifiedResponse(stored, ageMs, options)
-      : servedResponse(stored, ageMs, cacheStatus, options);
-    // A status text that is set belongs to a response of the origin, such as a 304.
-    if (request.stream !== undefined) request.stream.statusText = '';
+    const serve = notModified ? notModifiedResponse : servedResponse;
+    const response = serve(stored, ageMs, cacheStatus, options);
+    if (request.stream !== undefined) forgetOrigin(request.stream);
     if (!response.ok) throw statusError(request.subject, response);
     return response;
   }
@@ -66,6 +65,13 @@ export class Responder {
   #serveOptions({ subject, method, headers }: PreparedRequest): ServeOptions {
     return { subject, method, cacheName: this.#cacheName, range: requestedRange({ method, headers }) };
   }
+}
+
+/** Clears what belongs to a response of the origin, such as a 304, and not to the stored response. */
+function forgetOrigin(stream: StreamSettings): void {
+  stream.statusText = '';
+  stream.url = undefined;
+  stream.redirected = false;
 }
 
 function statusError(subject: ErrorSubject, response: HttpResponse): HttpStatusError {

@@ -16,6 +16,9 @@ const DEFAULT_STALE_IF_UNREACHABLE_MS = 3_600_000;
 /** How long a response with a validator is stored beyond its freshness, to be revalidated. */
 const STORED_FOR_VALIDATION_MS = 86_400_000;
 
+/** How far the clocks of processes that share a store may be apart. A receipt further ahead is from before a clock was set back. */
+const MAX_CLOCK_DIFFERENCE_MS = 10_000;
+
 /** Directives of a response that must be validated before it is served stale, or at all. */
 const VALIDATION_DIRECTIVES = ['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage'];
 
@@ -47,7 +50,9 @@ export function decideReuse(
   const ageMs = currentAgeMs(stored, now);
   const lifetimeMs = freshnessLifetimeMs(stored, control, mode);
   const freshForMs = lifetimeMs - ageMs;
-  const mustValidate = stored.outdated || control.isUnqualified('no-cache');
+  // How old it really is is unknown.
+  const isFromFuture = stored.receivedAtMs - now > MAX_CLOCK_DIFFERENCE_MS;
+  const mustValidate = stored.outdated || isFromFuture || control.isUnqualified('no-cache');
   // A directive that forbids stale responses wins over every directive that allows them (section 4.2.4).
   const mayBeStale = !mustValidate && !forbidsStale(control, mode);
   const isStaleWithin = (directives: CacheControl, name: string): boolean =>

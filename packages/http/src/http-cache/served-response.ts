@@ -36,9 +36,10 @@ export function servedResponse(
 export function notModifiedResponse(
   stored: StoredResponse,
   ageMs: number,
+  cacheStatus: string,
   { subject, cacheName }: ServeOptions,
 ): HttpResponse {
-  const headers = servedFields(stored, ageMs, `${cacheName}; hit`);
+  const headers = servedFields(stored, ageMs, `${cacheName}; ${cacheStatus}`);
   for (const name of ['content-encoding', 'content-length', 'content-range', 'content-type']) delete headers[name];
   return new HttpResponse(subject, 304, headers);
 }
@@ -63,7 +64,7 @@ export function cacheStatusName(name: string): string {
   return /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/.test(name) ? name : `"${name.replace(/[^\x20-\x7e]|["\\]/g, '_')}"`;
 }
 
-/** The `Cache-Status` parameters of a hit. */
-export function hitStatus({ freshForMs }: Pick<Reuse, 'freshForMs'>): string {
-  return `hit; ttl=${Math.floor(freshForMs / 1_000)}`;
+/** The `Cache-Status` parameter for how long a response remains fresh; negative when it is stale. */
+export function ttlOf({ freshForMs }: Pick<Reuse, 'freshForMs'>): string {
+  return `ttl=${Math.floor(freshForMs / 1_000)}`;
 }

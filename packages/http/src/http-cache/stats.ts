@@ -8,7 +8,7 @@ export interface HttpCacheStats {
   readonly revalidated: number;
   /** Calls answered by the server: nothing suitable was stored, or it had changed. */
   readonly misses: number;
-  /** Responses stored, updates included. */
+  /** Responses written to the store, updates included; not those that were too large, or that the store failed to take. */
   readonly stored: number;
   /** URLs invalidated by unsafe requests (RFC 9111, section 4.4). */
   readonly invalidated: number;

@@ -12,10 +12,12 @@ export interface Exchange {
   readonly requestHeaders: readonly string[];
   /** Whether the request carries credentials, in its headers or added by `auth`. */
   readonly isAuthorized: boolean;
+  /** Names of headers that the request was sent with, but that it was not matched with. */
+  readonly unmatchedHeaders: ReadonlySet<string>;
   readonly status: number;
   readonly headers: Readonly<StoredFields>;
-  /** The target URL. */
-  readonly url: string;
+  /** The target URL; undefined when it is unknown. */
+  readonly url: string | undefined;
 }
 
 /** Statuses whose caching rules this cache implements, for `must-understand` (RFC 9111, section 5.2.2.3). */
@@ -36,7 +38,8 @@ export function isStorable(exchange: Exchange, mode: CacheMode): boolean {
   if (requestControl.has('no-store') || forbidsStoring(control, status)) return false;
   if (mode === 'shared' && control.isUnqualified('private')) return false;
   if (mode === 'shared' && exchange.isAuthorized && !allowsAuthorized(control)) return false;
-  if (varyFields(headers) === undefined) return false;
+  const selecting = varyFields(headers);
+  if (selecting === undefined || selecting.some((name) => exchange.unmatchedHeaders.has(name))) return false;
   return isCacheable(status, control, mode, Object.hasOwn(headers, 'expires'));
 }
 
@@ -56,7 +59,7 @@ function isCacheable(status: number, control: CacheControl, mode: CacheMode, has
 function isPostForGet({ status, headers, url }: Exchange, control: CacheControl, mode: CacheMode): boolean {
   const location = responseField(headers, 'content-location');
   if (status !== 200 || location === undefined || !URL.canParse(location, url)) return false;
-  if (new URL(location, url).href !== new URL(url).href) return false;
+  if (new URL(location, url).href !== url) return false;
   return control.has('max-age') || (mode === 'shared' && control.has('s-maxage')) || Object.hasOwn(headers, 'expires');
 }
 

@@ -9,6 +9,7 @@ import { isComplete, parseContentRange } from './ranges.ts';
 import { usableForMs } from './reuse.ts';
 import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type ExchangeTimes, type StoredResponse } from './stored-response.ts';
+import { targetUrlOf } from './target.ts';
 import { selectingFields, varyFields } from './vary.ts';
 
 /** A response and when it was received. */
@@ -25,6 +26,10 @@ export interface StorageContext {
   readonly baseUrl: string;
   /** Whether `auth` adds credentials to requests. */
   readonly addsCredentials: boolean;
+  /** Names of headers that are added to a request after it was matched with stored responses. */
+  readonly unmatchedHeaders: ReadonlySet<string>;
+  /** The longest body that is stored, in bytes. */
+  readonly maxBytes: number;
 }
 
 /** The response to store; undefined when it must not be stored, or could not be used again. */
@@ -59,11 +64,13 @@ export function toStoredResponse(
 }
 
 export function exchangeOf(
-  { method, headers: requestHeaders, path }: PreparedRequest,
+  request: PreparedRequest,
   status: number,
   headers: StoredFields,
-  { baseUrl, addsCredentials }: StorageContext,
+  { baseUrl, addsCredentials, unmatchedHeaders }: StorageContext,
 ): Exchange {
+  const { method, headers: requestHeaders } = request;
   const isAuthorized = addsCredentials || requestField(requestHeaders, 'authorization') !== undefined;
-  return { method, requestHeaders, isAuthorized, status, headers, url: baseUrl + path };
+  const url = targetUrlOf(request, baseUrl);
+  return { method, requestHeaders, isAuthorized, unmatchedHeaders, status, headers, url };
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '@macadam/core';
+import { ChangeQueue, type Change } from './change-queue.ts';
 import { matchesCredentials, type PresentedRequest } from './credentials.ts';
-import { STORE_FAILED, type GuardedStore } from './guarded-store.ts';
-import type { MemoryHttpCacheStore } from './memory-store.ts';
+import type { GuardedStore } from './guarded-store.ts';
+import { STORE_FAILED, type MemoryHttpCacheStore } from './memory-store.ts';
 import { combineParts } from './ranges.ts';
+import { Receipts } from './receipts.ts';
 import { usableForMs } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 import { matchesSelectingFields } from './vary.ts';
@@ -10,9 +12,12 @@ import { matchesSelectingFields } from './vary.ts';
 /** Maximum number of stored responses per URL, for different selecting fields and credentials. */
 const MAX_VARIANTS = 32;
 
-export interface PutOptions {
+export interface ChangeOptions {
   /** Whether the URL was invalidated after the response was requested. */
   readonly isInvalidated: () => boolean;
+}
+
+export interface PutOptions extends ChangeOptions {
   /** A stored response that the new one replaces, although other selecting fields or credentials select it. */
   readonly replaced?: StoredResponse | undefined;
 }
@@ -20,13 +25,23 @@ export interface PutOptions {
 /** The stored responses of each URL, newest first: one per combination of selecting fields and credentials. */
 export class Variants {
   readonly #store: GuardedStore | MemoryHttpCacheStore;
-  readonly #mode: CacheMode;
   readonly #clock: Clock;
+  readonly #mode: CacheMode;
+  /** The longest body that parts are combined to, in bytes. */
+  readonly #maxBytes: number;
+  readonly #changes = new ChangeQueue((url, changes) => this.#make(url, changes));
+  readonly receipts: Receipts;
 
-  constructor(store: GuardedStore | MemoryHttpCacheStore, mode: CacheMode, clock: Clock) {
+  constructor(
+    store: GuardedStore | MemoryHttpCacheStore,
+    clock: Clock,
+    { mode, maxBytes }: { readonly mode: CacheMode; readonly maxBytes: number },
+  ) {
     this.#store = store;
-    this.#mode = mode;
     this.#clock = clock;
+    this.#mode = mode;
+    this.#maxBytes = maxBytes;
+    this.receipts = new Receipts(clock);
   }
 
   /** The newest stored response that matches the request. */
@@ -34,30 +49,52 @@ export class Variants {
     return (await this.#read(url)).find(this.#matcher(presented));
   }
 
-  /** Stores a response. Replaces an older one of the same variant, or combines both if they are parts. */
-  async put(url: string, response: StoredResponse, { isInvalidated, replaced }: PutOptions): Promise<void> {
-    const stored = await this.#read(url);
-    const previous = stored.find((other) => isSameVariant(other, response));
-    if (previous !== undefined && this.#isNewer(previous, response)) return;
-    const combined = previous === undefined ? response : (combineParts(previous, response) ?? response);
-    const others = stored.filter(
-      (other) => !isSameVariant(other, response) && !(replaced !== undefined && isSameVariant(other, replaced)),
-    );
-    if (isInvalidated()) return;
-    await this.#write(url, [combined, ...others].slice(0, MAX_VARIANTS));
-    // The invalidation may have reached the store before this write.
-    if (isInvalidated()) await this.delete(url);
+  /**
+   * Stores a response. Replaces an older one of the same variant, or combines both if they are parts. Resolves with whether
+   * it was stored.
+   */
+  put(url: string, response: StoredResponse, { isInvalidated, replaced }: PutOptions): Promise<boolean> {
+    const apply = (stored: readonly StoredResponse[]): readonly StoredResponse[] => {
+      const previous = stored.find((other) => isSameVariant(other, response));
+      if (previous !== undefined && this.#isNewer(previous, response)) return stored;
+      const combined = previous && combineParts(previous, response, this.#maxBytes);
+      const others = stored.filter(
+        (other) => !isSameVariant(other, response) && !(replaced !== undefined && isSameVariant(other, replaced)),
+      );
+      this.receipts.add(combined ?? response);
+      return [combined ?? response, ...others].slice(0, MAX_VARIANTS);
+    };
+    return this.#changes.add(url, { isInvalidated, isRemoval: false, apply });
   }
 
   /** Deletes all stored responses that match a request, older ones too, and keeps the others of the URL. */
-  async deleteMatching(url: string, presented: PresentedRequest): Promise<void> {
+  async deleteMatching(url: string, presented: PresentedRequest, { isInvalidated }: ChangeOptions): Promise<void> {
     const matches = this.#matcher(presented);
-    const others = (await this.#read(url)).filter((stored) => !matches(stored));
-    if (others.length === 0 || (await this.#write(url, others)) === STORE_FAILED) await this.delete(url);
+    const apply = (stored: readonly StoredResponse[]): StoredResponse[] => stored.filter((other) => !matches(other));
+    await this.#changes.add(url, { isInvalidated, isRemoval: true, apply });
   }
 
   async delete(url: string): Promise<void> {
     await this.#store.delete(this.#cacheKey(url));
+  }
+
+  async #make(url: string, changes: readonly Change[]): Promise<ReadonlySet<Change>> {
+    const made = new Set<Change>();
+    const before = await this.#read(url);
+    let responses = before;
+    for (const change of changes) {
+      if (change.isInvalidated()) continue;
+      const after = change.apply(responses);
+      if (after !== responses) made.add(change);
+      responses = after;
+    }
+    if (made.size === 0) return made;
+    const isWritten = responses.length > 0 && (await this.#write(url, responses)) !== STORE_FAILED;
+    const changesMade = [...made];
+    const isLeft = !isWritten && changesMade.some(({ isRemoval }) => isRemoval);
+    // The invalidation may have reached the store before this write.
+    if (isLeft || changesMade.some(({ isInvalidated }) => isInvalidated())) await this.delete(url);
+    return isWritten ? made : new Set();
   }
 
   /** Whether a stored response was requested later. The body of the other may just have taken longer to read. */

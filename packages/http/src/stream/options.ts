@@ -1,6 +1,9 @@
 import { assertBoolean, assertDurationMs, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import { parseEncodings } from '../content-decoding.ts';
 import type { CaptureRule } from '../http-cache/capture-rule.ts';
+import type { RawHeaders } from '../dispatcher.ts';
+import { isRedirect } from '../redirect.ts';
+import { firstOf } from '../retry-after.ts';
 import { REQUEST_OPTION_NAMES, type BodyOptions, type RequestOptions } from '../request-options.ts';
 import { isDecodable } from './decoders.ts';
 
@@ -52,8 +55,9 @@ export interface StreamSettings {
   redirect: 'follow' | 'manual' | undefined;
   /** For `fetch` with a cache: which responses are copied while they are read, or read whole first. */
   captureRule: CaptureRule | undefined;
-  /** Whether the body has started to arrive. The fields below are set then, for the `Response` of `fetch`. */
-  begun: boolean;
+  /** The signals that cancel the body. */
+  signals: readonly (AbortSignal | undefined)[];
+  /** The fields below are set when the response arrives, for the `Response` of `fetch`. */
   url: string | undefined;
   redirected: boolean;
   statusText: string;
@@ -109,7 +113,7 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
     streamsErrors: !throwOnStatus,
     redirect: undefined,
     captureRule: undefined,
-    begun: false,
+    signals: [],
     url: undefined,
     redirected: false,
     statusText: '',
@@ -119,6 +123,11 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
 /** The default of `idleTimeoutMs`: longer for events, which may be rare. */
 export function defaultIdleTimeoutMs(contentType: string | string[] | undefined): number {
   return /^text\/event-stream\b/i.test(String(contentType)) ? DEFAULT_EVENTS_IDLE_TIMEOUT_MS : DEFAULT_IDLE_TIMEOUT_MS;
+}
+
+/** Whether a response is a redirect that `fetch` has to follow: if it is not followed, the call fails. */
+export function mustBeFollowed({ redirect }: StreamSettings, status: number, headers: RawHeaders): boolean {
+  return redirect === 'follow' && isRedirect(status, firstOf(headers['location']));
 }
 
 /** Whether a body is passed on still encoded: to the caller of `fetch`, if the client does not know its encoding. */

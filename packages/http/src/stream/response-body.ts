@@ -27,8 +27,6 @@ export interface ResponseBodySettings {
   readonly copy: BodyCopy | undefined;
   /** The signals that cancel the call, and so the body. */
   readonly signals: readonly (AbortSignal | undefined)[];
-  /** Called when the body was read, failed or was destroyed. */
-  readonly onClose: () => void;
 }
 
 /**
@@ -63,7 +61,7 @@ export class ResponseBody extends Readable {
 
   /** Takes a chunk from the wire. */
   deliver(chunk: Uint8Array): void {
-    if (this.destroyed) return;
+    if (this.destroyed || this.#isReceived) return;
     this.#lastActivityAt = this.#settings.clock.monotonic();
     const { encodings } = this.#settings;
     if (encodings.length === 0) {
@@ -88,6 +86,11 @@ export class ResponseBody extends Readable {
     this.#decoders[0]?.end();
   }
 
+  /** Call when the rest of the body will not arrive. */
+  fail(error: Error): void {
+    if (!this.#isReceived) this.destroy(error);
+  }
+
   /** The body was decoded completely, though perhaps not read yet: there is nothing left to cancel. */
   #complete(): void {
     this.#timer?.cancel();
@@ -110,12 +113,8 @@ export class ResponseBody extends Readable {
     this.#timer?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     for (const decoder of this.#decoders ?? []) decoder.destroy();
-    if (!this.#isReceived) {
-      this.#isReceived = true;
-      abortRequest(this.#controller, error ?? new Error('the rest of the body is not needed'));
-    }
+    this.#stopReceiving(error ?? undefined);
     this.#settings.copy?.discard();
-    this.#settings.onClose();
     if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);
     callback(error);
   }
@@ -150,12 +149,21 @@ export class ResponseBody extends Readable {
     }
     const outlet = decoders.at(-1) as Transform;
     outlet.on('data', (chunk: Uint8Array) => {
-      // Once the body is received, reading it out of the decoders is the only activity.
-      if (this.#isReceived) this.#lastActivityAt = this.#settings.clock.monotonic();
+      this.#lastActivityAt = this.#settings.clock.monotonic();
       if (!this.#pushDecoded(chunk)) outlet.pause();
     });
-    outlet.on('end', () => this.#complete());
+    outlet.on('end', () => {
+      // The encoded body may end before the response does. Nothing reads the bytes that follow.
+      this.#stopReceiving();
+      this.#complete();
+    });
     return decoders;
+  }
+
+  #stopReceiving(error = new Error('the rest of the body is not needed')): void {
+    if (this.#isReceived) return;
+    this.#isReceived = true;
+    abortRequest(this.#controller, error);
   }
 
   #pause(): void {

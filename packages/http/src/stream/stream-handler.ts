@@ -7,7 +7,7 @@ import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
 import { BodyCopy } from './body-copy.ts';
 import { isDecodable } from './decoders.ts';
-import { isPassedThrough, defaultIdleTimeoutMs, type StreamSettings } from './options.ts';
+import { defaultIdleTimeoutMs, isPassedThrough, mustBeFollowed, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
 import { truncationError } from '../transport/http2-streams.ts';
 
@@ -42,18 +42,17 @@ export class StreamHandler implements Receiver {
     if (attempt.settled || status < 200) return;
     this.#stream.statusText = statusText ?? '';
     const { hop, path } = attempt.request;
-    if (hop !== undefined) {
-      this.#stream.redirected = true;
-      this.#stream.url = hop.origin + path;
-    }
+    // An earlier attempt of the call may have been redirected.
+    this.#stream.redirected = hop !== undefined;
+    this.#stream.url = hop && hop.origin + path;
     const capture = this.#stream.captureRule?.(attempt.request, status, headers);
-    const isPassedOn = this.#stream.redirect === 'manual' && status < 400;
-    const mayStream = status < 300 || (this.#stream.streamsErrors && !attempt.mayContinue(status, headers));
-    if (capture === 'read' || (!mayStream && !isPassedOn)) {
+    const streamsErrors = this.#stream.streamsErrors && !mustBeFollowed(this.#stream, status, headers);
+    const mayStream = status < 300 || (streamsErrors && !attempt.mayContinue(status, headers));
+    if (capture === 'read' || !mayStream) {
       attempt.onResponseStart(controller, status, headers);
       return;
     }
-    const { subject, source, execution, work, method } = attempt.request;
+    const { subject, method } = attempt.request;
     const encoding = headers['content-encoding'];
     const decodes = this.#stream.decompress && method !== 'HEAD' && !isPassedThrough(attempt.request, encoding);
     const encodings = decodes ? parseEncodings(encoding) : [];
@@ -74,12 +73,9 @@ export class StreamHandler implements Receiver {
       attempts: attempt.log.records,
       encodings,
       copy: capture === 'copy' ? new BodyCopy(this.#limits.maxBytes) : undefined,
-      signals: [execution.signal, work?.cancellation],
-      onClose: () => source?.close(),
     });
     setBody(response, this.#body);
     attempt.log.trace?.responseStarted(attempt.context.attempt, controller);
-    this.#stream.begun = true;
     attempt.settleWithStream(response, headers);
   }
 
@@ -93,11 +89,11 @@ export class StreamHandler implements Receiver {
     const cut = body === undefined ? undefined : truncationError(this.#attempt.headers);
     if (body === undefined) this.#attempt.onResponseEnd();
     else if (cut === undefined) body.finish();
-    else body.destroy(networkFailure(this.#attempt.request, cut, 'response', false));
+    else body.fail(networkFailure(this.#attempt, cut, 'response', false));
   }
 
   onResponseError(controller: DispatchController | null, error: Error): void {
     if (this.#body === undefined) this.#attempt.onResponseError(controller, error);
-    else this.#body.destroy(networkFailure(this.#attempt.request, error, 'response', false));
+    else this.#body.fail(networkFailure(this.#attempt, error, 'response', false));
   }
 }

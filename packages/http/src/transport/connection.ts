@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import {
   openConnection,
   type Connect,
+  type ConnectTarget,
   type DispatchController,
   type DispatchHandler,
   type DispatchOptions,
@@ -46,6 +47,7 @@ export class Connection {
   readonly #client: SingleConnection;
   readonly #owner: ConnectionOwner;
   readonly #isSecure: boolean;
+  readonly #hostname: string;
   /** Reused for every request over HTTP/1.1; for the first one only over HTTP/2. */
   readonly #request: TrackedRequest;
   /** Whether undici has asked for a socket. */
@@ -57,10 +59,13 @@ export class Connection {
   constructor({ origin, connect, timeoutMs }: ConnectionTarget, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#request = new TrackedRequest(this);
-    this.#isSecure = origin.startsWith('https:');
+    const { protocol, hostname } = new URL(origin);
+    this.#isSecure = protocol === 'https:';
+    this.#hostname = hostname;
     const connectAndObserve: Connect = (target, callback) => {
       this.#hasBegunConnecting = true;
-      connect(target, (...result) => {
+      // Without the name that undici has of a request: the name of the TLS options applies, or that of the origin.
+      connect({ ...target, servername: undefined } as ConnectTarget, (...result) => {
         const [, socket] = result;
         this.#socket = socket ?? undefined;
         this.isShared = (socket as { alpnProtocol?: unknown } | null)?.alpnProtocol === 'h2';
@@ -71,8 +76,8 @@ export class Connection {
     const client = openConnection(origin, connectAndObserve, this.#isSecure ? timeoutMs : 0);
     this.#client = client;
     client.on('disconnect', (_origin, _targets, error) => owner.onDisconnect(this, error));
-    if (!this.#isSecure) return;
     client.on('connectionError', (_origin, _targets, error) => owner.onConnectFailed(this, error));
+    if (!this.#isSecure) return;
     client.on('connect', () => {
       if (!this.isShared) owner.onProtocolKnown(this);
     });
@@ -92,10 +97,11 @@ export class Connection {
       return;
     }
     // The headers timeout of the connection guards against one on which no request can begin. Requests have limits of their
-    // own, which the client enforces.
-    const unlimited = { ...options, headersTimeout: 0 };
+    // own, which the client enforces. undici would derive a server name from the host header, and reconnect for another name
+    // once all other requests have ended.
+    const ownOptions = { ...options, headersTimeout: 0, servername: this.#hostname };
     const request = this.isShared ? new TrackedRequest(this) : this.#request;
-    const hasCapacity = this.#client.dispatch(unlimited, request.begin(options, receiver));
+    const hasCapacity = this.#client.dispatch(ownOptions, request.begin(options, receiver));
     if (this.isShared && hasCapacity) this.#owner.release(this);
   }
 

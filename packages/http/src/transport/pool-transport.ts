@@ -31,8 +31,10 @@ export interface PoolTransportOptions {
 export interface AddressWatch {
   /** Whether the addresses of the name have to be resolved again. */
   isRefreshDue(hostname: string): boolean;
-  /** Resolves the name again if its addresses have expired; true when it has lost an address. Never rejects. */
-  hasMoved(hostname: string): Promise<boolean>;
+  /** Resolves the name again if its addresses have expired. Never rejects. */
+  refresh(hostname: string): Promise<void>;
+  /** A number that rises whenever the name has lost an address. */
+  lastMove(hostname: string): number;
 }
 
 /**
@@ -44,6 +46,8 @@ export class PoolTransport implements Transport {
   readonly #hostname: string;
   readonly #options: PoolTransportOptions;
   #connections: Connections;
+  /** The last move of the name before the pool was created. */
+  #knownMove = 0;
   readonly #draining = new DrainingConnections();
   /** `Infinity` until the first request: the age of connections counts from there. */
   #replaceAt = Infinity;
@@ -60,7 +64,7 @@ export class PoolTransport implements Transport {
   dispatcher(now: number): HttpDispatcher {
     const { maxConnectionAgeMs, resolver } = this.#options;
     if (maxConnectionAgeMs !== Infinity) this.#replaceByAge(now);
-    if (resolver?.isRefreshDue(this.#hostname) === true) void this.#replaceIfMoved(resolver);
+    if (resolver !== undefined) this.#followMoves(resolver);
     return this.#connections;
   }
 
@@ -74,7 +78,8 @@ export class PoolTransport implements Transport {
   }
 
   #createPool(): Connections {
-    const { connect, routeTo, connectTimeoutMs: timeoutMs } = this.#options;
+    const { connect, routeTo, connectTimeoutMs: timeoutMs, resolver } = this.#options;
+    this.#knownMove = resolver?.lastMove(this.#hostname) ?? 0;
     const route = routeTo(new URL(this.#origin));
     if (route.kind === 'forward') {
       const pool = new ForwardingPool(route.proxy, (_target, callback) => connect(route, callback), timeoutMs);
@@ -94,9 +99,15 @@ export class PoolTransport implements Transport {
     this.#replaceAt = now + this.#options.maxConnectionAgeMs;
   }
 
-  async #replaceIfMoved(resolver: AddressWatch): Promise<void> {
-    const hasMoved = await resolver.hasMoved(this.#hostname);
-    if (hasMoved && !this.#isClosed) this.#replacePool();
+  #followMoves(resolver: AddressWatch): void {
+    // Other transports share the resolver, so a move may be known already.
+    this.#replaceIfMoved(resolver);
+    if (!resolver.isRefreshDue(this.#hostname)) return;
+    void resolver.refresh(this.#hostname).then(() => this.#replaceIfMoved(resolver));
+  }
+
+  #replaceIfMoved(resolver: AddressWatch): void {
+    if (resolver.lastMove(this.#hostname) > this.#knownMove && !this.#isClosed) this.#replacePool();
   }
 
   #replacePool(): void {

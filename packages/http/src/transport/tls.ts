@@ -14,13 +14,16 @@ export interface TlsOptions {
   key?: Pem;
   /** The passphrase of `key`, if that is encrypted. Default: none. */
   passphrase?: string;
-  /** The host name that the server certificate must match (SNI). Default: the host of the URL. */
+  /** The host name that the server certificate must match (SNI), whatever the `host` header of a request. Default: the host of the URL. */
   servername?: string;
   /** The minimum TLS version. Default: that of Node.js (`tls.DEFAULT_MIN_VERSION`). */
   minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
-/** TLS options, or a function called for each new connection, for certificates that are renewed while the process runs. */
+/**
+ * TLS options, or a function called for each new connection, for certificates that are renewed while the process runs. The
+ * function returns them at once: a promise fails the call with OptionsError (`MAC_INVALID_OPTIONS`) as the cause.
+ */
 export type TlsSource = TlsOptions | (() => TlsOptions);
 
 const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'minVersion'] as const;
@@ -28,6 +31,8 @@ const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'minVersio
 /** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option. The error contains no value: it may be a key. */
 export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is TlsOptions {
   assertObject(path, tls);
+  // A promise has no unknown options, so it would count as one without any.
+  if ('then' in tls) throw new OptionsError(path, tls, 'the options themselves, not a promise of them');
   assertKnownOptions(path, tls, TLS_OPTIONS);
   const { ca, cert, key, passphrase, servername, minVersion } = tls as TlsOptions;
   const authorities = Array.isArray(ca) ? (ca as readonly unknown[]) : [ca];
@@ -65,7 +70,10 @@ export function reuseEqualTlsOptions(source: () => TlsOptions): () => TlsOptions
   return () => {
     const options = source();
     assertTlsOptions(options, 'createHttpClient.tls()');
-    if (last === undefined || !TLS_OPTIONS.every((name) => isEqual(last?.[name], options[name]))) last = options;
+    if (last === undefined || !TLS_OPTIONS.every((name) => isEqual(last?.[name], options[name]))) {
+      // A copy, since the caller may renew the certificate in the object itself.
+      last = structuredClone(options);
+    }
     return last;
   };
 }

@@ -66,31 +66,44 @@ test('AC37: a result without addresses fails with ENODATA, and is not cached', a
   expect(questions).toHaveLength(2);
 });
 
-test('reports once that a name has moved, also when a lookup has refreshed it first', async () => {
-  let address = '192.0.2.1';
-  const { resolver, look } = resolverOf(() => [{ address, ttlMs: 5_000 }]);
-  expect(resolver.isRefreshDue('a.example')).toBe(false);
+test('numbers the moves of a name, also when a lookup has refreshed it', async () => {
+  const name = 'a.example';
+  const addresses = new Map([
+    [name, '192.0.2.1'],
+    ['b.example', '192.0.2.1'],
+  ]);
+  const { resolver, look } = resolverOf((hostname) => [{ address: addresses.get(hostname) as string, ttlMs: 5_000 }]);
+  expect([resolver.isRefreshDue(name), resolver.lastMove(name)]).toEqual([false, 0]);
   await look();
-  expect(resolver.isRefreshDue('a.example')).toBe(false);
+  expect([resolver.isRefreshDue(name), resolver.lastMove(name)]).toEqual([false, 0]);
   await clock.advance(5_000);
-  expect(resolver.isRefreshDue('a.example')).toBe(true);
-  expect(await resolver.hasMoved('a.example')).toBe(false);
-  address = '192.0.2.2';
+  expect(resolver.isRefreshDue(name)).toBe(true);
+  await resolver.refresh(name);
+  expect([resolver.isRefreshDue(name), resolver.lastMove(name)]).toEqual([false, 0]);
+  addresses.set(name, '192.0.2.2');
   await clock.advance(5_000);
   await look();
-  expect(resolver.isRefreshDue('a.example')).toBe(true);
-  expect(await resolver.hasMoved('a.example')).toBe(true);
-  expect(resolver.isRefreshDue('a.example')).toBe(false);
-  expect(await resolver.hasMoved('a.example')).toBe(false);
+  const move = resolver.lastMove(name);
+  expect([resolver.isRefreshDue(name), move > 0]).toEqual([false, true]);
+  await clock.advance(5_000);
+  await resolver.refresh(name);
+  expect(resolver.lastMove(name)).toBe(move);
+  addresses.set(name, '192.0.2.1');
+  await clock.advance(5_000);
+  await resolver.refresh(name);
+  expect(resolver.lastMove(name)).toBeGreaterThan(move);
+  await look({ all: true }, 'b.example');
+  expect(resolver.lastMove('b.example')).toBe(0);
 });
 
-test('an additional address is not reported as a move', async () => {
+test('an additional address is not a move', async () => {
   const results = [{ address: '192.0.2.1', ttlMs: 1_000 }];
   const { resolver, look } = resolverOf(() => [...results]);
   await look();
   results.push({ address: '192.0.2.2', ttlMs: 1_000 });
   await clock.advance(1_000);
-  expect(await resolver.hasMoved('a.example')).toBe(false);
+  await resolver.refresh('a.example');
+  expect(resolver.lastMove('a.example')).toBe(0);
 });
 
 test('caches a thousand names', async () => {
@@ -134,7 +147,7 @@ test('a name whose refresh hangs becomes due again after 5 s', async () => {
   );
   await new Promise((resolve) => resolver.lookup('a.example', { all: true }, resolve));
   await clock.advance(1_000);
-  void resolver.hasMoved('a.example');
+  void resolver.refresh('a.example');
   expect(resolver.isRefreshDue('a.example')).toBe(false);
   await clock.advance(5_000);
   expect(resolver.isRefreshDue('a.example')).toBe(true);

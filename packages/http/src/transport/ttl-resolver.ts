@@ -34,8 +34,8 @@ interface CachedName {
   readonly expiresAt: number;
   /** When to resolve again: at `expiresAt`, or later after a failure. */
   refreshAt: number;
-  /** Whether an earlier address is gone, and `hasMoved` has not reported it yet. */
-  hasMoved: boolean;
+  /** The number of the move in which it last lost an address, or 0. */
+  readonly lastMove: number;
 }
 
 interface Query {
@@ -49,6 +49,8 @@ export class TtlResolver {
   /** The names that were resolved the longest ago are evicted first. */
   readonly #cache = new RecencyMap<string, CachedName>();
   readonly #queries = new Map<string, Query>();
+  /** Moves of all names. */
+  #moves = 0;
 
   constructor(resolve: ResolveFunction, clock: Clock) {
     this.#resolve = resolve;
@@ -72,20 +74,21 @@ export class TtlResolver {
   isRefreshDue(hostname: string): boolean {
     const cached = this.#cache.peek(hostname);
     if (cached === undefined || this.#pendingQuery(hostname) !== undefined) return false;
-    return cached.hasMoved || this.#clock.monotonic() >= cached.refreshAt;
+    return this.#clock.monotonic() >= cached.refreshAt;
   }
 
-  /** Resolves the name again if its addresses have expired; true, once, when it has lost an address. Never rejects. */
-  async hasMoved(hostname: string): Promise<boolean> {
+  /** Resolves the name again if its addresses have expired. Never rejects. */
+  async refresh(hostname: string): Promise<void> {
     // A failure does not affect open connections; the name is resolved again a little later.
     await this.#addresses(hostname).catch(() => {
       const cached = this.#cache.peek(hostname);
       if (cached !== undefined) cached.refreshAt = this.#clock.monotonic() + MIN_TTL_MS;
     });
-    const cached = this.#cache.peek(hostname);
-    if (cached?.hasMoved !== true) return false;
-    cached.hasMoved = false;
-    return true;
+  }
+
+  /** A number that rises whenever the name has lost an address; 0 if it never has. */
+  lastMove(hostname: string): number {
+    return this.#cache.peek(hostname)?.lastMove ?? 0;
   }
 
   #addresses(hostname: string): Promise<readonly LookupAddress[]> {
@@ -117,11 +120,11 @@ export class TtlResolver {
     // This query took so long that a later one was sent, and that was answered first.
     if (previous !== undefined && previous.queriedAt > startedAt) return addresses;
     const hasLost = ({ address: old }: LookupAddress): boolean => addresses.every(({ address }) => address !== old);
-    const hasMoved = previous !== undefined && (previous.hasMoved || previous.addresses.some(hasLost));
+    const lastMove = previous?.addresses.some(hasLost) === true ? ++this.#moves : (previous?.lastMove ?? 0);
     if (previous === undefined && this.#cache.size >= MAX_CACHED_NAMES) this.#cache.deleteOldest();
     const ttlMs = Math.max(MIN_TTL_MS, Math.min(...records.map((record) => record.ttlMs)));
     const expiresAt = this.#clock.monotonic() + ttlMs;
-    this.#cache.set(hostname, { addresses, queriedAt: startedAt, expiresAt, refreshAt: expiresAt, hasMoved });
+    this.#cache.set(hostname, { addresses, queriedAt: startedAt, expiresAt, refreshAt: expiresAt, lastMove });
     return addresses;
   }
 }
