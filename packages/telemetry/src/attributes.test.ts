@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { capture } from '../test/capture.ts';
 import { spanAttributes } from './attributes.ts';
 import { pii, secret } from './sensitive.ts';
 
@@ -38,6 +39,23 @@ describe('spanAttributes', () => {
       error: 'TypeError: bad token=[redacted]',
       bad: '[threw]',
     });
+  });
+
+  it.each([
+    ['the argument after an option', { argv: ['psql', '--password', 'C4nary'] }],
+    ['a flat list of headers', { rawHeaders: ['Host', 'a', 'Cookie', 'sid=C4nary'] }],
+    ['a card as a number', { n: 4111111111111111 }],
+    ['a card as a BigInt', { n: 4111111111111111n }],
+    ['a card in a list', { n: [1, 4111111111111111] }],
+    ['a card at the cut', { text: `${'x '.repeat(505)}4111111111111111 and ${'more '.repeat(2_000)}` }],
+    ['a token at the cut', { text: `${'x '.repeat(505)}ghp_C4naryC4naryC4nary and ${'more '.repeat(2_000)}` }],
+    ['a URL at the cut', { text: `${'x'.repeat(1_000)} https://user:C4naryC4nary@host/${'z'.repeat(9_000)}` }],
+  ])('redacts %s, like a log line', (_name, fields) => {
+    const { log, lines } = capture();
+    log.info(fields);
+    for (const written of [lines[0]!.replace(/"time":\d+/, ''), JSON.stringify(spanAttributes(fields))]) {
+      expect(written).not.toMatch(/C4n|4111/);
+    }
   });
 
   it('limits attributes, items and lengths, also for circular and hostile objects', () => {

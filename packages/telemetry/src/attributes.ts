@@ -1,4 +1,5 @@
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
+import { isCardNumber } from './redact/card-number.ts';
 import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
 import { CENSOR, isPii, isSecret } from './sensitive.ts';
@@ -11,9 +12,10 @@ const MAX_DEPTH = 3;
 const keyRules = new KeyRules();
 const textRules = new TextRules(keyRules);
 
-/** Cuts text for a span to `maxLength` characters and redacts credentials in it. */
+/** Redacts credentials in a text for a span, and cuts it to `maxLength` characters. */
 export function cleanText(text: string, maxLength: number = MAX_TEXT_LENGTH): string {
-  return textRules.redact(text.length > maxLength ? `${text.slice(0, maxLength)}[…]` : text);
+  const { kept, left } = textRules.redactAndCut(text, maxLength);
+  return left === 0 ? kept : `${kept}[…]`;
 }
 
 /**
@@ -82,11 +84,12 @@ function primitiveAttribute(value: unknown): string | number | boolean | undefin
     case 'string':
       return cleanText(value);
     case 'number':
-      return Number.isFinite(value) ? value : undefined;
+      if (!Number.isFinite(value)) return undefined;
+      return isCardNumber(String(value)) ? CENSOR : value;
     case 'boolean':
       return value;
     case 'bigint':
-      return String(value);
+      return cleanText(String(value));
     default:
       return undefined;
   }
@@ -94,7 +97,12 @@ function primitiveAttribute(value: unknown): string | number | boolean | undefin
 
 /** OpenTelemetry allows only arrays whose items have the same type: mixed ones become arrays of strings. */
 function arrayAttribute(items: readonly unknown[]): AttributeValue {
-  const converted = items.slice(0, MAX_ITEMS).map((item) => {
+  let nextIsSecret = false;
+  const converted = items.slice(0, MAX_ITEMS).map((item, i) => {
+    const isText = typeof item === 'string';
+    const isSecretText = nextIsSecret && isText;
+    nextIsSecret = isText && keyRules.isNameOfNext(item, i);
+    if (isSecretText) return CENSOR;
     if (typeof item !== 'object' || item === null) return primitiveAttribute(item);
     return isSecret(item) ? CENSOR : isPii(item) ? '[pii]' : undefined;
   });

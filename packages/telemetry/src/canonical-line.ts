@@ -138,6 +138,9 @@ function extraFieldsOf(
     return undefined;
   }
   const extra: Record<string, unknown> = {};
+  const failed = outcome !== 'ok';
+  // First, since a line that is too long is cut at its end.
+  if (failed) extra['err'] = error;
   if (slow) extra['slow'] = true;
   if (tenant !== undefined) extra['tenant'] = tenant;
   if (sampleRate !== undefined) extra['sampleRate'] = sampleRate;
@@ -146,7 +149,8 @@ function extraFieldsOf(
   } catch (thrown) {
     extra['fieldsError'] = thrown;
   }
-  if (outcome !== 'ok') extra['err'] = error;
+  // Again, since it replaces what `fields` returned by that name.
+  if (failed) extra['err'] = error;
   return extra;
 }
 

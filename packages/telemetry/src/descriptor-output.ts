@@ -42,7 +42,7 @@ export class DescriptorOutput implements LineOutput {
 
   constructor(target: number | string) {
     this.description = typeof target === 'number' ? `descriptor ${target}` : target;
-    const opened = typeof target === 'number' ? reopenPipe(target) : openSync(target, 'a');
+    const opened = typeof target === 'number' ? reopenPipe(target) : openPath(target);
     const descriptor = opened ?? (target as number);
     this.#ownsDescriptor = opened !== undefined;
     this.#fileId = fileIdOf(descriptor);
@@ -121,6 +121,14 @@ function fileIdOf(descriptor: number): string {
   } catch {
     return `descriptor ${descriptor}`;
   }
+}
+
+/** Opens a file for appending, or a pipe so that writing to it does not block. */
+function openPath(path: string): number {
+  const opened = openSync(path, 'a');
+  const reopened = reopenPipe(opened);
+  if (reopened !== undefined) closeSync(opened);
+  return reopened ?? opened;
 }
 
 /**

@@ -5,25 +5,37 @@
 
 /** Work that must be done before the process ends. */
 export interface ExitTask {
-  /** Blocks until the work is done or a time limit has passed. Must not throw. */
-  finish(): void;
-  /** Called when the process ends for certain, after `finish`: reports what is left undone. Must not throw. */
+  /** Does what can be done without waiting, and unregisters the task when nothing is left. Must not throw. */
+  resume(): void;
+  /** Called when the process ends for certain: gives up what is left undone, and reports it. Must not throw. */
   abandon(): void;
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Marks the signal listeners of every copy of this package, which do not count as the application handling the signal. */
 const OURS = Symbol.for('macadam.telemetry.exit-guard');
+/** Maximum wait of all tasks together at the end of the process. */
+const EXIT_LIMIT_MS = 1_000;
+const PAUSE_MS = 10;
+/** Never written or notified: `Atomics.wait` on it blocks the thread for the given time. */
+const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 
 const tasks = new Set<ExitTask>();
 let listening = false;
+let leftMs = EXIT_LIMIT_MS;
 
+/** At the end of the process, runs the task at once, since no listener would be called any more. */
 export function registerExitTask(task: ExitTask): void {
   tasks.add(task);
+  if (isExiting()) {
+    finishAll();
+    return;
+  }
   if (listening) return;
   listening = true;
-  process.on('exit', onExit);
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('exit', finishAll);
+  // Before the listeners of the application: Node removes those that are called once before it calls them.
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal);
 }
 
 /**
@@ -38,32 +50,42 @@ export function unregisterExitTask(task: ExitTask): void {
   }).unref();
 }
 
-function finishAll(): void {
-  for (const task of tasks) task.finish();
+/**
+ * Calls `resume` until it returns true or the limit has passed, and blocks the thread in between. Returns the time it
+ * has blocked in milliseconds: the sum of its pauses, since a clock may be virtual.
+ */
+export function blockUntil(resume: () => boolean, limitMs: number): number {
+  let pausedMs = 0;
+  for (; !resume() && pausedMs < limitMs; pausedMs += PAUSE_MS) Atomics.wait(neverNotified, 0, 0, PAUSE_MS);
+  return pausedMs;
 }
 
-function abandonAll(): void {
+function finishAll(): void {
+  const pausedMs = blockUntil(() => {
+    for (const task of tasks) task.resume();
+    return tasks.size === 0;
+  }, leftMs);
+  leftMs -= pausedMs;
   for (const task of tasks) task.abandon();
 }
 
-function onExit(): void {
-  finishAll();
-  abandonAll();
-}
-
 function onSignal(signal: NodeJS.Signals): void {
+  // Our listener disables Node's default of ending the process. If the application has none of its own, end it here; else
+  // the process goes on, and the lines are written meanwhile or on `exit`.
+  if (!process.listeners(signal).every((listener) => OURS in listener)) return;
   finishAll();
-  // Our listener disables Node's default of ending the process. If the application has none of its own, end it here.
-  if (process.listeners(signal).every((listener) => OURS in listener)) {
-    abandonAll();
-    removeListeners();
-    process.kill(process.pid, signal);
-  }
+  removeListeners();
+  process.kill(process.pid, signal);
 }
 Object.defineProperty(onSignal, OURS, { value: true });
 
 function removeListeners(): void {
   listening = false;
-  process.off('exit', onExit);
+  process.off('exit', finishAll);
   for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
+/** Whether the listeners of `exit` are being called, or have been. Node sets this property, which has no public name. */
+function isExiting(): boolean {
+  return (process as { _exiting?: boolean })._exiting === true;
 }

@@ -3,33 +3,23 @@
  * with unique names and within the limits, whatever the caller passes in.
  */
 import { isSpanContextValid, trace } from '@opentelemetry/api';
-import { applySerializer } from './apply-serializer.ts';
 import type { LineLimits } from './encode/limits.ts';
 import { piiWriter } from './encode/pii-writer.ts';
 import { PropertyNames, SUMMARY_FIELDS } from './encode/property-names.ts';
-import { TextWriter } from './encode/text-writer.ts';
+import { MARK_NAME, TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
 import { formatText, textOf } from './format-text.ts';
 import { type LineFormat, SHADOWED } from './line-format.ts';
-import { Bindings, type BoundField, type Line, type WorkSummary } from './line.ts';
+import { Bindings, type BoundField, type FieldEffects, type Line, type WorkSummary } from './line.ts';
 import { lineTotals } from './line-totals.ts';
 import type { RedactOptions, Serializers } from './options.ts';
 import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
+import { writeField } from './write-field.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
 /** Names of units of work come from the code and are few. If they are not, the cache of prefixes stays bounded. */
 const MAX_SUMMARY_PREFIXES = 1_000;
-
-/** What the fields of a line decide about its other parts. */
-interface FieldEffects {
-  /** The message, if a field holds it. */
-  message: string | undefined;
-  /** Names of bindings that a field replaces. */
-  replacedBindings: Set<string> | undefined;
-  /** JSON of the fields whose names are reserved. */
-  shadowed: string;
-}
 
 export class LineWriter {
   /** The number of strings, lists and objects that were cut. */
@@ -40,11 +30,15 @@ export class LineWriter {
   #isWriting = false;
   /** The number of the current line of a unit of work; {@link PropertyName.lastExtraLine} refers to it. */
   #summaryLine = 0;
+  /** The last of these that has a mark for fields that are left out. */
+  #markedLine = 0;
   /** The beginning of the summary by the name of the work, which repeats often. */
   readonly #summaryPrefixes = new Map<string, string>();
   readonly #createAnother: () => LineWriter;
   /** Whether the summary can be concatenated: neither redaction nor the format concerns its names. */
   readonly #hasPlainSummary: boolean;
+  /** Maximum length of bindings and fields together, in bytes. */
+  readonly #fieldBytes: number;
 
   constructor(format: LineFormat, limits: LineLimits, redact: RedactOptions) {
     this.#format = format;
@@ -56,6 +50,10 @@ export class LineWriter {
     this.#values = new ValueWriter(limits, text, names, piiWriter(redact), format.errorNames);
     this.#hasPlainSummary = !SUMMARY_FIELDS.some((name) => keys.isSensitive(name) || format.reserved.has(name));
     this.#createAnother = () => new LineWriter(format, limits, redact);
+    // Left over for the message and the stack of an error as the last value, and for the message of the line. The rest is
+    // for level, time and trace, for names in an error, and for a mark and a bracket at each depth.
+    const processBytes = Buffer.byteLength(format.processFields);
+    this.#fieldBytes = limits.lineBytes - processBytes - 3 * maxLength - 704 - 32 * limits.depth;
   }
 
   /** Returns the line with a line feed at its end. Never throws. */
@@ -83,15 +81,19 @@ export class LineWriter {
     const values = this.#values;
     const added: BoundField[] = [];
     try {
-      values.reset(this.#limits.lineBytes >> 2);
+      values.reset((this.#limits.lineBytes >> 2) - parent.bytes);
       values.enter(fields);
       for (const name in fields) {
         if (!hasOwn.call(fields, name)) continue;
-        if (!values.reserveValue()) break;
         values.out = '';
-        this.#writeField(fields, name, false, serializers);
-        if (values.out === '' || this.#format.reserved.has(name)) continue;
-        added.push({ name, json: values.out });
+        if (!values.reserveValue()) {
+          values.writeMark(false, 'more');
+          added.push({ name: MARK_NAME, json: values.out, reserved: false });
+          break;
+        }
+        writeField(values, this.#format, fields, name, serializers);
+        if (values.out === '') continue;
+        added.push({ name, json: values.out, reserved: this.#format.reserved.has(name) });
         values.maxBytes -= values.out.length;
       }
     } catch {
@@ -106,23 +108,26 @@ export class LineWriter {
   #line(line: Line): string {
     const values = this.#values;
     const prefix = this.#prefix(line);
-    const { limit } = values.text;
-    values.reset(this.#limits.lineBytes - prefix.length - line.bindings.bytes - 3 * limit - 512);
-    let message = line.message;
-    let { bindings } = line;
+    let { message, bindings } = line;
     let shadowed = '';
+    values.reset(this.#fieldBytes - bindings.bytes);
     if (line.fields !== undefined) {
       const effects: FieldEffects = { message: undefined, replacedBindings: undefined, shadowed: '' };
       if (line.work !== undefined) this.#writeSummary(line, line.work, effects);
       this.#writeFields(line, line.fields, line.work === undefined ? 'plain' : 'annotations', effects);
       message ??= effects.message ?? values.errorMessage;
       if (effects.replacedBindings !== undefined) bindings = bindings.without(effects.replacedBindings);
-      if (effects.shadowed !== '') shadowed = `,"${SHADOWED}":{${effects.shadowed}}`;
+      shadowed = effects.shadowed;
     }
     const { fieldsOpen, fieldsClose } = this.#format;
-    let fields = bindings.json + values.out + shadowed;
+    let fields = bindings.json + values.out;
+    if (bindings.shadowed !== '' || shadowed !== '') {
+      fields += `,"${SHADOWED}":{${(bindings.shadowed + shadowed).slice(1)}}`;
+    }
     if (fieldsOpen !== '') fields = `${fieldsOpen}${fields.slice(1)}${fieldsClose}`;
-    return `${prefix}${fields}${this.#traceFields(line)}${this.#message(message, line.args)}}\n`;
+    const traceFields = this.#traceFields(line);
+    if (traceFields !== '') fields += traceFields;
+    return `${prefix}${fields}${this.#message(message, line.args)}}\n`;
   }
 
   #prefix(line: Line): string {
@@ -169,8 +174,7 @@ export class LineWriter {
           else if (!known.cached && extraFields !== undefined && hasOwn.call(extraFields, name)) continue;
         }
         if (count++ >= this.#limits.items || !values.reserveValue()) {
-          values.out += ',"[…]":';
-          values.writeCut('more');
+          if (this.#beginMark(line, effects)) values.writeMark(false, 'more');
           break;
         }
         if (known.reserved) {
@@ -179,7 +183,7 @@ export class LineWriter {
         }
         if (bindings !== undefined && bindings.has(name)) (effects.replacedBindings ??= new Set()).add(name);
         if (name === 'err' || serializers !== undefined) {
-          this.#writeField(fields, name, false, serializers);
+          writeField(values, this.#format, fields, name, serializers);
           continue;
         }
         let value: unknown;
@@ -193,38 +197,34 @@ export class LineWriter {
         values.writeEntry(value, known, false, 1, fields);
       }
     } catch {
-      values.out = `${before},"[…]":"[threw]"`;
+      values.out = this.#beginMark(line, effects) ? `${before},"${MARK_NAME}":"[threw]"` : before;
     }
+  }
+
+  /** Whether the line has no mark for fields that are left out yet. It gets one, instead of one in its bindings. */
+  #beginMark(line: Line, effects: FieldEffects): boolean {
+    if (line.bindings.has(MARK_NAME)) (effects.replacedBindings ??= new Set()).add(MARK_NAME);
+    if (line.work !== undefined && this.#markedLine === this.#summaryLine) return false;
+    this.#markedLine = this.#summaryLine;
+    return true;
   }
 
   /** Writes a field whose name is reserved: as the message if it is a string and there is no other, else below `shadowed`. */
   #writeReserved(line: Line, fields: object, name: string, effects: FieldEffects): void {
     const values = this.#values;
     const before = values.out;
-    values.out = '';
-    this.#writeField(fields, name, true, line.serializers);
-    const json = values.out;
+    writeField(values, this.#format, fields, name, line.serializers);
+    const json = values.out.slice(before.length);
     values.out = before;
     if (json === '') return;
-    const isMessage = this.#format.messageKey === `,"${name}":` && line.message === undefined;
-    const start = `"${name}":"`;
-    if (isMessage && json.startsWith(start)) effects.message = JSON.parse(json.slice(start.length - 1)) as string;
-    else effects.shadowed += effects.shadowed === '' ? json : `,${json}`;
-  }
-
-  #writeField(fields: object, name: string, first: boolean, serializers: Serializers | undefined): void {
-    const values = this.#values;
-    if (name === 'err' && this.#format.errorName !== 'err') {
-      const before = values.out;
-      values.out = '';
-      values.writeProperty(fields, name, true, 1);
-      const json = values.out.replace('"err":', `"${this.#format.errorName}":`);
-      values.out = json === '' ? before : `${before}${first ? '' : ','}${json}`;
+    values.maxBytes -= json.length;
+    const start = `,"${name}":`;
+    if (this.#format.messageKey === start && line.message === undefined && json.startsWith(`${start}"`)) {
+      effects.message = JSON.parse(json.slice(start.length)) as string;
       return;
     }
-    const serialize = serializers !== undefined && hasOwn.call(serializers, name) ? serializers[name] : undefined;
-    if (serialize === undefined) values.writeProperty(fields, name, first, 1);
-    else values.writeProperty({ [name]: applySerializer(fields, name, serialize) }, name, first, 1, fields);
+    effects.shadowed += json;
+    if (line.bindings.has(name)) (effects.replacedBindings ??= new Set()).add(name);
   }
 
   #message(message: unknown, args: readonly unknown[]): string {

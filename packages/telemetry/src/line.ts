@@ -4,6 +4,8 @@ import type { Serializers } from './options.ts';
 export interface BoundField {
   readonly name: string;
   readonly json: string;
+  /** Whether the line format uses the name itself, so that the field is written below `shadowed`. */
+  readonly reserved: boolean;
 }
 
 /** From this number of fields on, a look-up in a set is faster than a search. */
@@ -14,15 +16,23 @@ export class Bindings {
   readonly fields: readonly BoundField[];
   /** `,"a":1,"b":2` */
   readonly json: string;
+  /** The same of the fields whose names are reserved. */
+  readonly shadowed: string;
+  /** The length of both, in bytes of UTF-8. */
   readonly bytes: number;
   #names: ReadonlySet<string> | undefined;
 
   constructor(fields: readonly BoundField[]) {
     this.fields = fields;
     let json = '';
-    for (const field of fields) json += field.json;
+    let shadowed = '';
+    for (const field of fields) {
+      if (field.reserved) shadowed += field.json;
+      else json += field.json;
+    }
     this.json = json;
-    this.bytes = Buffer.byteLength(json);
+    this.shadowed = shadowed;
+    this.bytes = Buffer.byteLength(json) + (shadowed === '' ? 0 : Buffer.byteLength(shadowed));
   }
 
   has(name: string): boolean {
@@ -71,4 +81,14 @@ export interface Line {
   message: unknown;
   args: readonly unknown[];
   sampleRate: number | undefined;
+}
+
+/** What the fields of a line decide about its other parts. */
+export interface FieldEffects {
+  /** The message, if a field holds it. */
+  message: string | undefined;
+  /** Names of bindings that a field replaces. */
+  replacedBindings: Set<string> | undefined;
+  /** JSON of the fields whose names are reserved. */
+  shadowed: string;
 }

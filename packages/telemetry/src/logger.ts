@@ -18,7 +18,7 @@ export interface LogMethod {
 export interface LoggerStats extends SinkStats {
   /** Lines written, by level. */
   readonly lines: Readonly<Record<Level, number>>;
-  /** Strings, arrays and objects that were cut to the limits. */
+  /** Strings, arrays, objects and errors that were cut to the limits. */
   readonly cut: number;
   /** Lines left out by `sampling`. */
   readonly sampledOut: number;
@@ -47,8 +47,8 @@ export interface Logger {
   /** Logs nothing, as in pino. */
   silent: LogMethod;
   /**
-   * The minimum level that is logged. Setting it takes effect at once, also for children without a level of their own.
-   * Throws `MAC_INVALID_OPTIONS` for an unknown level.
+   * The minimum level that is logged. Setting it takes effect at once, also for the children that follow: each follows the
+   * nearest logger that had a level of its own when it was created. Throws `MAC_INVALID_OPTIONS` for an unknown level.
    */
   level: string;
   /** Whether lines of this level are logged; false for an unknown level. */

@@ -37,8 +37,8 @@ export interface RedactOptions {
    */
   patterns?: readonly RegExp[];
   /**
-   * How `pii(value)` is written: `mask` as `[pii]`, `hash` as a keyed hash (requires `hashKey`), `off` as the value.
-   * Default: `mask`.
+   * How `pii(value)` is written: `mask` as `[pii]`, `hash` as a keyed hash (requires `hashKey`), or as `[pii]` if the value
+   * is an object, `off` as the value. Default: `mask`.
    */
   pii?: 'mask' | 'hash' | 'off';
   /** Key of the hash, at least 16 characters; the same in every process whose lines are to be joined. Default: none. */
@@ -84,7 +84,7 @@ export interface LoggerOptions {
 
 /** Options of a child logger. Unknown ones are ignored, since frameworks pass options of their own. */
 export interface ChildOptions {
-  /** A level of its own, independent of the parent from then on. Default: follows the parent. */
+  /** A level of its own, independent of the parent from then on. Default: follows the logger that the parent follows. */
   level?: LevelThreshold | (string & {}) | undefined;
   /** Serializers in addition to those of the parent. Default: none. */
   serializers?: Serializers | undefined;

@@ -103,7 +103,13 @@ function joinedValues(headers: IncomingHeaders, name: string): string | undefine
 }
 
 function readHeader(headers: IncomingHeaders, name: string): string | readonly string[] | undefined {
-  if (headers instanceof Headers) return headers.get(name) ?? undefined;
+  const value = headers instanceof Headers ? headers.get(name) : readField(headers, name);
+  if (typeof value === 'string') return value;
+  // Getters of other libraries return anything, such as null; reading a header never throws.
+  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined;
+}
+
+function readField(headers: Exclude<IncomingHeaders, Headers>, name: string): unknown {
   if (Object.hasOwn(headers, name)) return headers[name];
   for (const key of Object.keys(headers)) if (key.toLowerCase() === name) return headers[key];
   return undefined;

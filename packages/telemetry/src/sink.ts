@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import type { Clock, Timer } from '@macadam/core';
 import { Alarm } from './alarm.ts';
 import { DescriptorOutput, type LineOutput, type WriteResult } from './descriptor-output.ts';
-import { type ExitTask, registerExitTask, unregisterExitTask } from './exit-guard.ts';
+import { blockUntil, type ExitTask, registerExitTask, unregisterExitTask } from './exit-guard.ts';
 import { LineQueue } from './line-queue.ts';
 import { ObjectOutput } from './object-output.ts';
 import type { LineDestination } from './options.ts';
@@ -26,21 +26,20 @@ export interface SinkStats {
 }
 
 const RETRY_MS = 10;
-/** Maximum wait of `flush`, and at the end of the process. */
+/** Maximum wait of `flush`. */
 const FLUSH_MS = 1_000;
 /** How long a fatal line may block the process: it is often the last. */
 const FATAL_MS = 200;
 /** The index of `fatal` in `levels`. */
 const FATAL = 5;
 const STDERR = 2;
-/** Never written or notified: `Atomics.wait` on it blocks the thread for the given time. */
-const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Writes each line at once. While the output is blocked it queues lines, up to a limit, and retries every `RETRY_MS`.
  *
  * `open`: the output takes lines. `blocked`: the output holds the unwritten rest of a line; later lines are queued.
- * `broken`: nothing can be written any more; lines are counted as dropped. `closed`: the same, by `close()`.
+ * `broken`: nothing can be written any more; lines are counted as dropped. `closed`: the same, by `close()` or at the
+ * end of the process.
  */
 export class BacklogSink implements LineSink, ExitTask {
   readonly description: string;
@@ -57,7 +56,7 @@ export class BacklogSink implements LineSink, ExitTask {
   #droppedUnqueued = 0;
   #droppedReported = 0;
   #timer: Timer | undefined;
-  #flushWaiters: (() => void)[] = [];
+  readonly #flushWaiters = new Set<() => void>();
 
   constructor(destination: number | string | LineDestination, clock: Clock, maxBacklogBytes: number) {
     this.#output = typeof destination === 'object' ? new ObjectOutput(destination) : new DescriptorOutput(destination);
@@ -72,26 +71,26 @@ export class BacklogSink implements LineSink, ExitTask {
     if (this.#state === 'open') this.#handleResult(this.#writeToOutput(line));
     else if (this.#state === 'blocked') this.#enqueue(line, level);
     else this.#countDropped(1);
-    if (level === FATAL && this.#state === 'blocked') this.#drainBlocking(FATAL_MS);
+    if (level === FATAL && this.#state === 'blocked') this.#drainFatal();
   }
 
   flush(): Promise<void> {
     if (this.#state !== 'blocked') return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(resolve, FLUSH_MS);
-      this.#flushWaiters.push(() => {
+      const waiter = (): void => {
         timer.cancel();
+        this.#flushWaiters.delete(waiter);
         resolve();
-      });
+      };
+      const timer = this.#clock.setTimer(waiter, FLUSH_MS);
+      this.#flushWaiters.add(waiter);
     });
   }
 
   async close(): Promise<void> {
     await this.flush();
     if (this.#state === 'closed') return;
-    const lost = this.#state === 'blocked' ? this.#discardBacklog() : 0;
-    this.#unblock('closed');
-    if (lost > 0) this.#warnAboutLastLines(lost);
+    this.#discardAndClose();
     this.#output.close();
   }
 
@@ -99,12 +98,12 @@ export class BacklogSink implements LineSink, ExitTask {
     return { dropped: this.#droppedUnqueued + this.#queue.dropped, backlogBytes: this.#queue.bytes };
   }
 
-  finish(): void {
-    this.#drainBlocking(FLUSH_MS);
+  resume(): void {
+    this.#tryResume();
   }
 
   abandon(): void {
-    if (this.#state === 'blocked') this.#warnAboutLastLines(this.#queue.length + 1);
+    this.#discardAndClose();
   }
 
   #writeToOutput(line: string): WriteResult {
@@ -128,8 +127,9 @@ export class BacklogSink implements LineSink, ExitTask {
       return;
     }
     this.#state = 'blocked';
-    registerExitTask(this);
     this.#retryLater();
+    // Last, since at the end of the process this writes the backlog or gives it up.
+    registerExitTask(this);
   }
 
   /** A full disk blocks the output like a slow reader does, but no reader will continue: an operator must act. */
@@ -151,14 +151,14 @@ export class BacklogSink implements LineSink, ExitTask {
 
   #retryLater(): void {
     this.#timer = this.#clock.setTimer(() => {
-      if (!this.#resume()) this.#retryLater();
+      if (!this.#tryResume()) this.#retryLater();
     }, RETRY_MS);
     // The log alone does not keep a process alive: the exit guard writes the rest.
     this.#timer.unref?.();
   }
 
   /** Continues with the line that the output holds, then the queue. False if the output is still blocked. */
-  #resume(): boolean {
+  #tryResume(): boolean {
     if (this.#state !== 'blocked') return true;
     let result = this.#output.resume();
     if (result === 'blocked') this.#checkOutputError();
@@ -178,13 +178,6 @@ export class BacklogSink implements LineSink, ExitTask {
     return true;
   }
 
-  /** Blocks the thread until the backlog is written or the time is over. Counts pauses, since the clock may be virtual. */
-  #drainBlocking(limitMs: number): void {
-    for (let waitedMs = 0; !this.#resume() && waitedMs < limitMs; waitedMs += RETRY_MS) {
-      Atomics.wait(neverNotified, 0, 0, RETRY_MS);
-    }
-  }
-
   /** Drops the line that the output holds and those in the queue; returns how many they were. */
   #discardBacklog(): number {
     this.#queue.setOutputBytes(0);
@@ -194,6 +187,16 @@ export class BacklogSink implements LineSink, ExitTask {
     const dropped = this.#queue.dropped - before;
     lineTotals.dropped += dropped;
     return 1 + dropped;
+  }
+
+  #drainFatal(): void {
+    blockUntil(() => this.#tryResume(), FATAL_MS);
+  }
+
+  #discardAndClose(): void {
+    const lost = this.#state === 'blocked' ? this.#discardBacklog() : 0;
+    this.#unblock('closed');
+    if (lost > 0) this.#warnAboutLastLines(lost);
   }
 
   #break(): void {
@@ -207,9 +210,7 @@ export class BacklogSink implements LineSink, ExitTask {
     this.#state = state;
     this.#timer?.cancel();
     unregisterExitTask(this);
-    const waiters = this.#flushWaiters;
-    this.#flushWaiters = [];
-    for (const resolve of waiters) resolve();
+    for (const resolve of this.#flushWaiters) resolve();
   }
 
   #countDropped(lines: number): void {

@@ -37,6 +37,20 @@ describe('withCanonicalLine', () => {
     });
   });
 
+  it('keeps the error when the other fields are too many, and has one mark for those left out', () => {
+    const { log, lines, last } = capture();
+    const many = (name: string): Record<string, unknown> =>
+      Object.fromEntries(Array.from({ length: 120 }, (_, i) => [name + i, i]));
+    const fails = (): never => {
+      currentWork()!.annotate(many('a'));
+      throw new Error('boom');
+    };
+    const work = { name: 'orders.place', fields: () => ({ err: 'theirs', ...many('f') }) };
+    expect(() => withCanonicalLine(log, work, fails)).toThrow('boom');
+    expect(last()).toMatchObject({ err: { message: 'boom' }, '[…]': '[…more]' });
+    expect(lines[0]!.match(/"\[…\]":/g)).toHaveLength(1);
+  });
+
   it.each([
     [
       'a throw',

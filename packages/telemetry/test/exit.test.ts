@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, closeSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, closeSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -40,6 +40,9 @@ const parse = (all: string): { i?: number; msg: string }[] =>
 const numbers = (all: string): unknown[] => parse(all).flatMap(({ i }) => (i === undefined ? [] : [i]));
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
+/** Makes room for a line now and then, much more slowly than lines are logged. */
+const slowReader = '{ n=0; while [ $n -lt 40 ]; do dd bs=6000 count=1 2>/dev/null; n=$((n+1)); done; cat; }';
+
 describe('T1: the last line is never lost', () => {
   it.each(['exit', 'throw', 'reject', 'abort', 'kill', 'natural', 'T2: inExit'])('to a pipe, on %s', async (name) => {
     const how = name.replace('T2: ', '');
@@ -74,10 +77,22 @@ describe('T1: the last line is never lost', () => {
   });
 
   it.each([
+    ['after the one of the logger', 400],
+    ['with nothing waiting before', 10],
+  ])('to a slow reader, when an exit handler logs many lines, %s', async (_name, count) => {
+    const child = shell(`"$@" | ${slowReader}`, ['manyInExit', String(count)]);
+    const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    expect(numbers(all)).toEqual(upTo(count + 500));
+  });
+
+  it.each([
     ['without a handler of the application', 'sigterm'],
     ['with a handler of the application', 'handled'],
-  ])('to a slow reader, on SIGTERM %s', async (_name, how) => {
-    const command = 'exec 3>&1; ( "$@" & echo "pid $!" >&2; wait $!; echo "status $?" >&2 ) | { sleep 0.3; cat; }';
+    ['with a handler of the application that is called once', 'handledOnce'],
+  ])('to a reader that goes on after the signal, on SIGTERM %s', async (_name, how) => {
+    const signalled = join(folder, `${how}.signalled`);
+    const reader = `{ while [ ! -e ${signalled} ]; do sleep 0.02; done; cat; }`;
+    const command = `exec 3>&1; ( "$@" & echo "pid $!" >&2; wait $!; echo "status $?" >&2 ) | ${reader}`;
     const sub = shell(command, [how, '2000']);
     let pid = 0;
     let notes = '';
@@ -87,14 +102,15 @@ describe('T1: the last line is never lost', () => {
       if (pid > 0 && notes.includes('ready')) {
         notes = '';
         process.kill(pid, 'SIGTERM');
+        writeFileSync(signalled, '');
         pid = 0;
       }
     });
     const [all] = await Promise.all([text(sub.stdout), once(sub, 'close')]);
     expect(numbers(all)).toEqual(upTo(2_000));
     // 143: the process was ended by the signal, as it would be without a logger.
-    expect(notes).toContain(how === 'handled' ? 'status 0' : 'status 143');
-    if (how === 'handled') expect(parse(all).at(-1)).toMatchObject({ msg: 'stopping' });
+    expect(notes).toContain(how === 'sigterm' ? 'status 143' : 'status 0');
+    if (how !== 'sigterm') expect(parse(all).at(-1)).toMatchObject({ msg: 'stopping' });
   });
 
   it('and a SIGTERM that arrives while the backlog is written still ends the process', async () => {
@@ -107,8 +123,7 @@ describe('T1: the last line is never lost', () => {
 });
 
 it('never mixes lines of two loggers that share a pipe with a slow reader', async () => {
-  const reader = '{ n=0; while [ $n -lt 40 ]; do dd bs=6000 count=1 2>/dev/null; n=$((n+1)); done; cat; }';
-  const child = shell(`"$@" | ${reader}`, [], join(import.meta.dirname, 'children', 'two-loggers.ts'));
+  const child = shell(`"$@" | ${slowReader}`, [], join(import.meta.dirname, 'children', 'two-loggers.ts'));
   const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   const lines = parse(all) as unknown as { name: string; i: number }[];
   for (const name of ['a', 'b'])
@@ -129,9 +144,10 @@ it.skipIf(!existsSync('/dev/full'))(
 async function statsOf(
   command: string,
   args: readonly string[],
+  file = script,
 ): Promise<{ stats: Record<string, number>; notes: string }> {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const child = spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, script, ...args], {
+  const child = spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, file, ...args], {
     env,
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -149,6 +165,24 @@ describe('a reader that stops reading', () => {
   it('T3: flush settles within its time limit, and the process continues', async () => {
     const { stats } = await statsOf('"$@" | sleep 60', ['flush', '5000']);
     expect(stats['backlogBytes']).toBeGreaterThan(500_000);
+  });
+
+  it('does not block the process, also if the pipe is given as a path', async () => {
+    const { stats } = await statsOf('"$@" | { sleep 1; cat >/dev/null; }', ['longestCall', '0', '/dev/stdout']);
+    expect(stats['backlogBytes']).toBeGreaterThan(100_000);
+  });
+
+  it('costs a second at exit, not one for each logger', async () => {
+    // The pauses are counted instead of the time.
+    const { stats } = await statsOf('"$@" | sleep 60', [], join(import.meta.dirname, 'children', 'blocked-loggers.ts'));
+    expect(stats).toEqual({ blocked: 5, pausedMs: 1_000 });
+  });
+
+  it('counts the lines that are logged in an exit handler and lost', async () => {
+    const { stats, notes } = await statsOf('"$@" | sleep 60', ['statsInExit', '1000']);
+    expect(stats['backlogBytes']).toBe(0);
+    expect(stats['dropped']).toBeGreaterThan(500);
+    expect(notes.match(/did not take the last \d+ lines/g)).toHaveLength(1);
   });
 
   it('T4: limits memory, drops the oldest lines first, and warns once', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
+import { currentWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { pii, secret } from '../src/index.ts';
+import { pii, secret, withCanonicalLine } from '../src/index.ts';
 import { capture } from './capture.ts';
 
 const CANARY = 'c4naryS3cretV4lue';
@@ -100,6 +101,40 @@ describe('properties of every log call', () => {
         }
       }),
       { numRuns: 200, endOnFailure: true },
+    );
+  });
+
+  it('T16: a line stays within its limits when all of its parts are large', () => {
+    const unit = fc.constantFrom('y ', 'é', '語', '😀', '"', '\u0001', '\u2028', 'pin=1&', '\ud800');
+    const large = fc.tuple(unit, fc.constantFrom(100, 2_000, 9_000)).map(([text, length]) => text.repeat(length / 2));
+    const list = fc.array(large, { minLength: 10, maxLength: 100 });
+    const fields = fc.dictionary(fc.oneof(names, fc.constantFrom('hostname', 'trace_id', 'exception', 'error')), list, {
+      minKeys: 4,
+      maxKeys: 8,
+    });
+    const errors = fc.tuple(large, large, large, list, fields).map(([name, message, stack, cause, own]) => {
+      return Object.assign(new Error(message, { cause }), own, { name, stack });
+    });
+    fc.assert(
+      fc.property(fields, fields, fields, errors, large, (first, second, third, err, message) => {
+        for (const format of ['pino', 'otel', 'ecs', 'gcp'] as const) {
+          for (const lineBytes of [4_096, 65_536]) {
+            const { log, lines } = capture({ format, name: 'é'.repeat(50), limits: { lineBytes }, bindings: first });
+            const child = log
+              .child(second)
+              .child(third)
+              .child({ ...first, last: 1 });
+            child.error({ ...third, err }, message);
+            child.info({ err, ...second }, '%o', first);
+            void withCanonicalLine(child, { name: message, fields: () => third }, () => currentWork()!.annotate(first));
+            for (const line of lines) {
+              expect(Buffer.byteLength(line) + 1).toBeLessThanOrEqual(lineBytes);
+              expect(doubleNames(line)).toEqual([]);
+            }
+          }
+        }
+      }),
+      { numRuns: 20, endOnFailure: true },
     );
   });
 

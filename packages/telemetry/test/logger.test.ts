@@ -100,6 +100,34 @@ describe('a log call', () => {
     expect(log.stats().cut).toBeGreaterThan(4);
   });
 
+  it('counts one cut for each mark, and cuts a string that redaction makes longer', () => {
+    for (const [limits, cut] of [
+      [{ nodes: 5 }, '[1,2,3,4,"[…+3]"]'],
+      [{ items: 3 }, '[1,2,3,"[…+4]"]'],
+    ] as const) {
+      const { log, lines } = capture({ limits });
+      log.info({ list: [1, 2, 3, 4, 5, 6, 7] });
+      expect(lines[0]).toContain(`"list":${cut}`);
+      expect(log.stats().cut).toBe(1);
+    }
+    const { log, last } = capture({ limits: { nodes: 2 } });
+    log.info({ a: { b: 1, c: 2 } });
+    expect(last()['a']).toEqual({ b: 1, '[…]': '[…]' });
+    expect(log.stats().cut).toBe(1);
+    const long = capture();
+    long.log.info({ query: 'pin=1&'.repeat(1_365) });
+    expect(long.last()['query']).toMatch(/^pin=\[redacted\]&.{8000,8200}\[…\+\d+\]$/);
+  });
+
+  it('limits the bindings of all generations of children together, and says so in the line', () => {
+    const { log, lines, last } = capture();
+    let child = log;
+    for (let i = 0; i < 8; i++) child = child.child({ [`a${i}`]: 'x'.repeat(7_000) });
+    child.info('x');
+    expect(last()).toMatchObject({ a0: expect.any(String) as string, '[…]': '[…more]' });
+    expect(Buffer.byteLength(lines[0]!)).toBeLessThan(30_000);
+  });
+
   it('T7: never throws, for getters, Proxies and toJSON that throw, and a frozen Error', () => {
     const { log, lines, last } = capture();
     const bad = (): never => {
@@ -356,6 +384,16 @@ describe('redaction', () => {
     expect(last()['email']).toEqual(expected);
   });
 
+  it.each([
+    ['hash', '[pii]'],
+    ['off', { name: { first: 'Ada' } }],
+  ] as const)('shows an object as the policy %s says', (policy, expected) => {
+    const { log, last } = capture({ redact: { pii: policy, hashKey: 'k'.repeat(16) } });
+    const person = { name: { first: 'Ada' } };
+    log.info({ a: { b: { person } }, owner: pii(person), owners: [pii(person)] });
+    expect(last()).toMatchObject({ owner: expected, owners: [expected] });
+  });
+
   it('gives the same hash for the same person and key, and another one for another key', () => {
     const shown = (hashKey: string): unknown => {
       const { log, last } = capture({ redact: { pii: 'hash', hashKey } });
@@ -426,6 +464,17 @@ describe('fields with reserved names', () => {
     }[format] as [string, unknown];
     expect(line[name]).toBe(value);
     expect(line[{ pino: 'msg', otel: 'body', ecs: 'message', gcp: 'message' }[format]]).toBe('real');
+  });
+
+  it('of bindings are written inside of "shadowed" too, where a field replaces a binding', () => {
+    const { log, last, lines } = capture({ name: 'orders', bindings: { hostname: 'pod-7' } });
+    const child = log.child({ name: 'worker', msg: 'bound', kept: 1 });
+    child.info('ours');
+    const shadowed = { hostname: 'pod-7', name: 'worker', msg: 'bound' };
+    expect(last()).toMatchObject({ name: 'orders', msg: 'ours', kept: 1, shadowed });
+    child.info({ name: 'fake', level: 10 }, 'ours');
+    expect(last()['shadowed']).toEqual({ ...shadowed, name: 'fake', level: 10 });
+    expect(lines.at(-1)!.match(/"name":/g)).toHaveLength(2);
   });
 
   it('T17: are written inside of "shadowed"', () => {

@@ -2,12 +2,35 @@ import { context, propagation, ROOT_CONTEXT, trace, TraceFlags } from '@opentele
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { continueTrace, formatTraceparent, injectTrace, parseTraceparent } from '../src/index.ts';
+import { w3cPropagator } from '../src/node/propagator.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 const valid = `00-${TRACE}-${SPAN}-01`;
 const spanOf = (headers: Parameters<typeof continueTrace>[0]) =>
   trace.getSpanContext(continueTrace(headers, { trusted: true }).context);
+
+describe('a getter that returns something else than text', () => {
+  it.each([
+    ['null', (value: string | null) => value],
+    ['a number', () => 5],
+    ['a Buffer', () => Buffer.from('a=1')],
+    ['a list of something else', () => [null, 5]],
+  ])('such as %s, does not make extract throw', (_name, convert) => {
+    const carrier = new Headers({ traceparent: valid });
+    const getter = {
+      get: (from: Headers, name: string) =>
+        (name === 'traceparent' ? from.get(name) : convert(from.get(name))) as string | undefined,
+      keys: () => [],
+    };
+    const extracted = w3cPropagator(['traceparent', 'tracestate', 'baggage']).extract(ROOT_CONTEXT, carrier, getter);
+    expect(trace.getSpanContext(extracted)).toMatchObject({ traceId: TRACE });
+    expect(propagation.getBaggage(extracted)).toBeUndefined();
+    const nothing = { get: () => convert(null) as string | undefined, keys: () => [] };
+    const untouched = w3cPropagator(['traceparent', 'baggage']).extract(ROOT_CONTEXT, carrier, nothing);
+    expect(trace.getSpanContext(untouched)).toBeUndefined();
+  });
+});
 
 describe('the cases of the W3C trace-context conformance suite', () => {
   it.each([

@@ -32,13 +32,19 @@ const rulesOf = (one: SloOptions): Rule[] =>
 describe('burn rates', () => {
   it.each([
     [30, [14.4, 6, 3, 1]],
-    [28, [13.44, 5.6, 2.8, 0.933333333333]],
-    [7, [3.36, 1.4, 0.7, 0.233333333333]],
+    [90, [43.2, 18, 9, 3]],
+    [28, [13.44, 5.6, 2.8]],
+    [7, [3.36, 1.4]],
   ])('over %d days are %j, by the formula of the SRE Workbook', (windowDays, expected) => {
     const { alerts } = defineSlo({ ...options, windowDays });
     expect(alerts.map(({ burnRate }) => burnRate)).toEqual(expected);
-    expect(alerts.map(({ longMinutes, shortMinutes }) => longMinutes / shortMinutes)).toEqual([12, 12, 12, 12]);
+    expect(alerts.every(({ longMinutes, shortMinutes }) => longMinutes / shortMinutes === 12)).toBe(true);
     expect(alerts[0]!.threshold).toBeCloseTo(expected[0]! * 0.001, 12);
+  });
+
+  it('leave out an alert that would fire within the budget', () => {
+    const { alerts } = defineSlo({ ...options, windowDays: 14 });
+    expect(alerts.map(({ burnRate }) => burnRate)).toEqual([6.72, 2.8, 1.4]);
   });
 
   it('leave out an alert that could never fire', () => {
@@ -195,6 +201,16 @@ describe('the same objective', () => {
       for (const { expr } of targets) expect(recorded).toContain(/^slo:[\w:]+/.exec(expr)![0]);
     }
     expect(JSON.parse(JSON.stringify(dashboard))).toEqual(dashboard);
+  });
+
+  it('has a dashboard of its own, also if its name is long', () => {
+    const uidOf = (name: string): unknown => defineSlo({ ...options, name }).toGrafanaDashboard()['uid'];
+    const uids = ['email-availability', 'email-latency', 'sms-latency'].map((end) =>
+      uidOf(`customer-notification-delivery-${end}`),
+    );
+    expect(new Set(uids).size).toBe(3);
+    for (const uid of uids) expect(uid).toMatch(/^slo-[\w-]{1,36}$/);
+    expect(uidOf('orders')).toBe('slo-orders');
   });
 
   it('can use your own queries', () => {

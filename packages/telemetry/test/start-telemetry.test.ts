@@ -79,6 +79,8 @@ describe('startTelemetry', () => {
     const logged = collector.received.find(({ path }) => path === '/v1/logs')!;
     expect(JSON.stringify(logged.body)).toContain(`"traceId":"${place!.traceId}"`);
     expect(JSON.stringify(logged.body)).toContain('"severityText":"INFO"');
+    // They are in the record itself, and so no attributes.
+    expect(JSON.stringify(logged.body)).not.toMatch(/trace_flags|trace_id/);
     expect(logged.headers['x-tenant']).toBe('a b');
     const sent = metricsOf(collector);
     const names = sent.map(({ name }) => name);

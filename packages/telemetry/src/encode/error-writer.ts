@@ -5,6 +5,7 @@ import type { ValueWriter } from './value-writer.ts';
 const OWN_FIELDS_BYTES = 3_072;
 const OWN_FIELDS_DEPTH = 3;
 const OWN_STRING_BYTES = 1_024;
+const MAX_TYPE_LENGTH = 256;
 /** The depth up to which causes and aggregated errors are written. */
 const MAX_CAUSE_DEPTH = 5;
 
@@ -42,7 +43,8 @@ export function writeError(error: Error, writer: ValueWriter, depth: number): vo
   const message = read(error, 'message');
   // Becomes the message of the line if the caller gave none. Stored here, so that a getter runs only once.
   if (depth === 1 && typeof message === 'string') writer.errorMessage ??= message;
-  writer.out += `{"type":${writer.text.quote(typeOf(error))}`;
+  writer.out += '{"type":';
+  writeType(writer, typeOf(error));
   writeText(writer, names.message, message);
   writeText(writer, names.stack, read(error, 'stack'));
   writeOwnFields(error, writer, depth);
@@ -51,6 +53,13 @@ export function writeError(error: Error, writer: ValueWriter, depth: number): vo
   const errors = read(error, 'errors');
   if (Array.isArray(errors)) writeNested(writer, 'aggregateErrors', errors, depth);
   writer.out += '}';
+}
+
+function writeType(writer: ValueWriter, type: string): void {
+  const { limit } = writer.text;
+  writer.text.limit = Math.min(limit, MAX_TYPE_LENGTH);
+  writer.out += writer.text.quote(type);
+  writer.text.limit = limit;
 }
 
 function typeOf(error: Error): string {
@@ -94,17 +103,21 @@ function writeOwnFields(error: Error, writer: ValueWriter, depth: number): void 
   const objects: [string, object][] = [];
   try {
     let count = 0;
+    let isCut = false;
     for (const name of Object.keys(error)) {
       if (STANDARD_FIELDS.has(name)) continue;
-      if (++count > writer.limits.items || !writer.reserveValue()) break;
+      isCut = ++count > writer.limits.items || !writer.reserveValue();
+      if (isCut) break;
       const value = read(error, name);
       if (typeof value === 'object' && value !== null) objects.push([name, value]);
       else writer.writeProperty({ [name]: value }, name, false, depth + 1, error);
     }
     for (const [name, value] of objects) {
-      if (!writer.reserveValue()) break;
+      isCut ||= !writer.reserveValue();
+      if (isCut) break;
       writer.writeProperty({ [name]: value }, name, false, depth + 1, error);
     }
+    if (isCut) writer.writeMark(false, 'more');
   } finally {
     writer.maxBytes = maxBytes;
     writer.maxDepth = maxDepth;

@@ -2,7 +2,7 @@
 export interface LineLimits {
   /** Maximum length of a line, in bytes of UTF-8, at least 4,096. Default: 65,536. */
   lineBytes: number;
-  /** Maximum length of a string, in bytes of JSON text; at most an eighth of the line. Default: 8,192. */
+  /** Maximum length of a string without the mark of a cut, in bytes of JSON text; at most an eighth of the line. Default: 8,192. */
   stringBytes: number;
   /** Maximum nesting depth. Default: 8. */
   depth: number;

@@ -2,6 +2,11 @@ import { CENSOR, isPii, isSecret } from '../sensitive.ts';
 import { isError, writeError } from './error-writer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
+/** Whether a property with this value is written at all, as by `JSON.stringify`. */
+export function hasJsonForm(value: unknown): boolean {
+  return value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
+}
+
 /**
  * Writes values that are masked (secrets, personal data), that `JSON.stringify` would lose (Map, Set, errors) or that
  * would be too long (buffers). Returns false, and writes nothing, for any other object.
@@ -10,7 +15,7 @@ export function writeSpecial(value: object, writer: ValueWriter, depth: number):
   if (isSecret(value)) {
     writer.out += `"${CENSOR}"`;
   } else if (isPii(value)) {
-    writer.writePii(value, writer);
+    writer.writePii(value, writer, depth);
   } else if (isError(value)) {
     writeError(value, writer, depth);
   } else if (value instanceof Date) {
@@ -56,8 +61,7 @@ function writeMap(map: ReadonlyMap<unknown, unknown>, writer: ValueWriter, depth
   writer.out += '{';
   for (const [key, value] of Map.prototype.entries.call(map)) {
     if (names.size >= writer.limits.items || !writer.reserveValue()) {
-      writer.out += `${written === 0 ? '' : ','}"[…]":`;
-      writer.writeCut(`+${map.size - names.size}`);
+      writer.writeMark(written === 0, `+${map.size - names.size}`);
       break;
     }
     const name = uniqueName(nameOf(key), names);

@@ -1,18 +1,15 @@
 import { Ancestors } from './ancestors.ts';
-import { CENSOR, type Pii } from '../sensitive.ts';
+import { CENSOR } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
 import type { ErrorNames } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
 import type { PropertyName, PropertyNames } from './property-names.ts';
-import { writeSpecial } from './special-values.ts';
-import type { TextWriter } from './text-writer.ts';
+import type { WritePii } from './pii-writer.ts';
+import { hasJsonForm, writeSpecial } from './special-values.ts';
+import { MARK_EXTRA_BYTES, MARK_NAME, type TextWriter } from './text-writer.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
 const THREW = '"[threw]"';
-const CUT_MARK = '"[…]"';
-
-/** Writes personal data, by the option `redact.pii`. */
-export type WritePii = (pii: Pii<unknown>, writer: ValueWriter) => void;
 
 /**
  * Writes a value as JSON, redacted and within the limits, in one pass. Reads each property once and changes nothing.
@@ -70,9 +67,7 @@ export class ValueWriter {
 
   /** Counts one more value; returns whether the limits of the line allow it. */
   reserveValue(): boolean {
-    if (++this.#nodes <= this.limits.nodes && this.out.length + this.text.extraBytes < this.maxBytes) return true;
-    this.text.cuts++;
-    return false;
+    return ++this.#nodes <= this.limits.nodes && this.out.length + this.text.extraBytes < this.maxBytes;
   }
 
   /** Writes any value. What JSON cannot represent (undefined, functions, symbols) becomes null. */
@@ -174,8 +169,7 @@ export class ValueWriter {
     for (const name in source) {
       if (!hasOwn.call(source, name)) continue;
       if (count >= this.limits.items || !this.reserveValue()) {
-        this.text.cuts++;
-        this.out += `${written === 0 ? '' : ','}"[…]":${CUT_MARK}`;
+        this.writeMark(written === 0, '');
         break;
       }
       count++;
@@ -220,7 +214,15 @@ export class ValueWriter {
   /** Writes a mark in the place of a value that is left out. */
   writeCut(what: string): void {
     this.text.cuts++;
+    this.text.extraBytes += MARK_EXTRA_BYTES;
     this.out += `"[…${what}]"`;
+  }
+
+  /** Writes a property that stands for those that are left out. */
+  writeMark(first: boolean, what: string): void {
+    this.text.extraBytes += MARK_EXTRA_BYTES;
+    this.out += `${first ? '' : ','}"${MARK_NAME}":`;
+    this.writeCut(what);
   }
 
   #writeByKind(value: object, depth: number): void {
@@ -243,8 +245,4 @@ export class ValueWriter {
     else if (value > 2e12 && Number.isInteger(value) && isCardNumber(String(value))) this.out += `"${CENSOR}"`;
     else this.out += value;
   }
-}
-
-function hasJsonForm(value: unknown): boolean {
-  return value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
 }

@@ -4,7 +4,7 @@ import type { LineDestination } from '../options.ts';
 
 /** Fields of a line that are not attributes of the record: they have a place of their own in it, or come from the SDK. */
 const NOT_ATTRIBUTES: ReadonlySet<string> = new Set([
-  ...['level', 'time', 'msg', 'pid', 'hostname', 'name', 'trace_id', 'span_id'],
+  ...['level', 'time', 'msg', 'pid', 'hostname', 'name', 'trace_id', 'span_id', 'trace_flags'],
 ]);
 const SEVERITY_TEXTS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 

@@ -110,6 +110,15 @@ describe('TextRules: credentials inside strings', () => {
     ['cookie of Express', `connect.sid=s%3A${canary}`, 'connect.sid=[redacted]'],
     ['card', 'card 4111 1111 1111 1111, thanks', 'card [redacted], thanks'],
     ['card with dashes', '5500-0055-5555-5559', '[redacted]'],
+    ['card before its expiry date', '4111 1111 1111 1111 12/27', '[redacted] 12/27'],
+    ['card before its code', '4111111111111111 123', '[redacted] 123'],
+    ['card before its code, after a dash', '4111111111111111-123', '[redacted]-123'],
+    ['card of 15 digits in groups, before a number', '3782 822463 10005 12', '[redacted] 12'],
+    ['card after a year', '2026 4111111111111111', '2026 [redacted]'],
+    ['card after a number, in groups', '17 4111 1111 1111 1111', '17 [redacted]'],
+    ['two cards', '4111111111111111 5500000000000004', '[redacted] [redacted]'],
+    ['two cards in groups', '4111 1111 1111 1111 5500 0000 0000 0004', '[redacted] [redacted]'],
+    ['card of 19 digits that begins like one of 16', '4111 1111 1111 1111 003', '[redacted]'],
     ['own key', `X-House-Code: ${canary}`, 'X-House-Code: [redacted]'],
     ['own pattern', 'ask internal-123 please', 'ask [redacted] please'],
   ])('redacts %s', (_name, text, expected) => {
@@ -143,6 +152,8 @@ describe('TextRules: credentials inside strings', () => {
     '{"d":5,"k":"x","q":"search"}',
     'user@example.org wrote 4111 lines',
     'trace 4bf92f3577b34da6a3ce929d0e0e4736',
+    'span c0ffee00-4111-1111-1111-111111111111, and 4111-1111-1111-1111-x',
+    'counts 17 41 111 111 111 111 111 of 2026-11-22 02',
   ])('T12: does not change %j', (text) => {
     expect(clean(text)).toBe(text);
   });
@@ -157,6 +168,8 @@ describe('TextRules: credentials inside strings', () => {
     ['JWT beginnings', 'eyJ'.repeat(2_700)],
     ['digits', '4'.repeat(8_192)],
     ['digits and blanks', '4111 '.repeat(1_600)],
+    ['digits and dashes before a letter', `${'4111-'.repeat(1_600)}x`],
+    ['single digits', '4 '.repeat(4_000)],
     ['dots and dashes', 'x.-'.repeat(2_700)],
     ['bearer', 'bearer '.repeat(1_170)],
     ['options', '--password '.repeat(750)],
@@ -175,5 +188,42 @@ describe('TextRules: credentials inside strings', () => {
     clean(text.repeat(8));
     const { user, system } = process.cpuUsage(before);
     expect(user + system).toBeLessThan(1_000_000);
+  });
+});
+
+describe('TextRules: credentials where a text is cut', () => {
+  const cuts = [
+    ['the password of a URL', 'https://user:C4naryC4nary@host/', /C4nary/],
+    ['a card', '4111111111111111', /4111/],
+    ['a card in groups', '4111 1111 1111 1111', /4111/],
+    ['a token with a prefix', 'ghp_C4naryC4naryC4nary', /C4nary/],
+    ['a header', 'Authorization: Custom C4naryC4nary', /C4nary/],
+    ['a pair', 'password=C4naryC4nary', /C4nary/],
+  ] as const;
+  it.each(cuts)('redacts %s at any distance from the cut', (_name, credential, secret) => {
+    for (const filler of ['x', 'x ', '"x",']) {
+      for (let before = 900; before <= 1_024; before++) {
+        const text = `${filler.repeat(1_024).slice(0, before - 1)};${credential};${'z'.repeat(2_000)}`;
+        const { kept, left } = rules.redactAndCut(text, 1_024);
+        expect(kept).not.toMatch(secret);
+        expect(kept.length).toBeLessThanOrEqual(1_024);
+        expect(left).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('keeps what is before a credential that is longer than the limit', () => {
+    expect(rules.redactAndCut(`upload failed, token=${'a'.repeat(100_000)}`, 64).kept).toBe(
+      'upload failed, token=[redacted]',
+    );
+  });
+
+  it('keeps to the limit when redaction makes a text longer, and does not halve a surrogate pair', () => {
+    expect(rules.redactAndCut('pin=1&'.repeat(10), 60)).toEqual({
+      kept: 'pin=[redacted]&pin=[redacted]&pin=[redacted]&pin=[redacted]&',
+      left: 90,
+    });
+    expect(rules.redactAndCut('\u{1f600}'.repeat(10), 5)).toEqual({ kept: '\u{1f600}\u{1f600}', left: 16 });
+    expect(rules.redactAndCut('abc', 3)).toEqual({ kept: 'abc', left: 0 });
   });
 });

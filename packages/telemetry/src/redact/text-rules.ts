@@ -58,8 +58,22 @@ const PREFIX_WITH_DASH = DASH | K_X_T;
 /** The length of the shortest match: `xoxb-` and ten characters. */
 const MIN_PREFIXED_LENGTH = 15;
 
+/**
+ * How far a text is redacted beyond the place where it is cut, since half of a credential would not match its pattern. Of
+ * longer ones the beginning suffices.
+ */
+const LOOK_AHEAD = 512;
+
+/** The beginning of a redacted text, and the number of characters that are left out. */
+export interface CutText {
+  readonly kept: string;
+  readonly left: number;
+}
+
 /** Redacts credentials inside of strings: messages, stacks, URLs, bodies. Built once per logger. */
 export class TextRules {
+  /** How many times as long as before a redacted text can be: a match is never empty, but patterns of users can do anything. */
+  readonly maxGrowth: number;
   readonly #keys: KeyRules;
   readonly #stems: RegExp;
   readonly #patterns: readonly RegExp[];
@@ -68,6 +82,7 @@ export class TextRules {
     this.#keys = keys;
     const stems = addedKeys.map((key) => /[A-Za-z0-9]+/.exec(key)?.[0] ?? '').filter((stem) => stem !== '');
     this.#stems = new RegExp([STEMS, ...stems].join('|'), 'i');
+    this.maxGrowth = patterns.length === 0 ? CENSOR.length + 2 : Infinity;
     this.#patterns = patterns.map((pattern) => new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`));
   }
 
@@ -81,6 +96,20 @@ export class TextRules {
       digits += bits & DIGIT;
     }
     return this.clean(text, seen, digits);
+  }
+
+  /** Redacts the credentials in a text and cuts it to `maxLength` characters, in time that does not depend on its length. */
+  redactAndCut(text: string, maxLength: number): CutText {
+    const read = text.slice(0, maxLength + LOOK_AHEAD);
+    const clean = this.redact(read);
+    const unread = text.length - read.length;
+    // The end of what was read may be half of a credential, unless that was redacted already.
+    const safeLength = unread === 0 ? clean.length : Math.max(clean.length - LOOK_AHEAD, endOfLastCensor(clean));
+    let end = Math.min(maxLength, safeLength);
+    // Half of a surrogate pair would be written as an escape.
+    if (end < clean.length && /[\ud800-\udbff]/.test(clean.charAt(end - 1))) end--;
+    const kept = clean.slice(0, end);
+    return { kept, left: clean.length - kept.length + unread };
   }
 
   /**
@@ -108,9 +137,19 @@ export class TextRules {
       out = out.replace(PREFIXED, CENSOR);
     }
     if (digits >= 13 * DIGIT) out = redactCardNumbers(out, CENSOR);
+    return this.#patterns.length === 0 ? out : this.#replacePatterns(out);
+  }
+
+  #replacePatterns(text: string): string {
+    let out = text;
     for (const pattern of this.#patterns) out = out.replace(pattern, CENSOR);
     return out;
   }
+}
+
+function endOfLastCensor(text: string): number {
+  const start = text.lastIndexOf(CENSOR);
+  return start < 0 ? 0 : start + CENSOR.length;
 }
 
 /** Whether a word ends like "bearer", "basic" or "dpop". Cheaper than `SCHEME`, and false for nearly every text. */

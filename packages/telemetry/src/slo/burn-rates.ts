@@ -27,14 +27,15 @@ const ALERTS: readonly { severity: AlertSeverity; budgetShare: number; longMinut
 
 /**
  * Returns the alerts for an objective over a window of days. For 30 days the burn rates are 14.4, 6, 3 and 1, as in the
- * Workbook; for other windows they are computed. An alert with a threshold of 1 or more could never fire and is left out.
+ * Workbook; for other windows they are computed. Left out are alerts with a threshold of 1 or more, which could never fire,
+ * and those with a burn rate below 1, which would fire for a service that keeps to its budget.
  */
 export function burnRateAlerts(objective: number, windowDays: number): BurnRateAlert[] {
   return ALERTS.map(({ severity, budgetShare, longMinutes }) => {
     const burnRate = roundForDisplay((budgetShare * windowDays * 1_440) / longMinutes);
     const threshold = roundForDisplay(burnRate * (1 - objective));
     return { severity, budgetShare, longMinutes, shortMinutes: longMinutes / 12, burnRate, threshold };
-  }).filter(({ threshold }) => threshold < 1);
+  }).filter(({ burnRate, threshold }) => burnRate >= 1 && threshold < 1);
 }
 
 /** Removes rounding errors such as that of 0.1 + 0.2, since people read the rules. */

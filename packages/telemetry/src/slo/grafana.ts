@@ -1,12 +1,16 @@
+import { createHash } from 'node:crypto';
 import { roundForDisplay } from './burn-rates.ts';
 import { BAD_RATE, BUDGET_LEFT, errorRatio, rangeOf, type SloModel, TOTAL_RATE } from './prometheus-rules.ts';
+
+/** Grafana's limit for the identifier of a dashboard. */
+const MAX_UID_LENGTH = 40;
 
 /** Returns a dashboard for Grafana 10 and later, as an object to import or provision. */
 export function grafanaDashboard(slo: SloModel): Record<string, unknown> {
   const labelSelector = `{slo=${JSON.stringify(slo.name)}}`;
   const long = slo.alerts.map(({ longMinutes }) => longMinutes);
   return {
-    uid: `slo-${slo.name}`.slice(0, 40),
+    uid: uidOf(slo.name),
     title: `SLO ${slo.name}`,
     tags: ['slo', slo.service],
     schemaVersion: 39,
@@ -38,6 +42,14 @@ export function grafanaDashboard(slo: SloModel): Record<string, unknown> {
       ]),
     ],
   };
+}
+
+/** A long name ends in a hash, so that a dashboard does not replace that of another name with the same beginning. */
+function uidOf(name: string): string {
+  const uid = `slo-${name}`;
+  if (uid.length <= MAX_UID_LENGTH) return uid;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  return `${uid.slice(0, MAX_UID_LENGTH - 9)}-${hash}`;
 }
 
 function panel(
