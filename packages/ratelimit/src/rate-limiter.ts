@@ -114,7 +114,7 @@ export interface RateLimiter extends AsyncDisposable {
   penalize(key: string, options?: CostOptions): Promise<void>;
   /**
    * Denies the key everything for `durationMs` milliseconds, above 0, also after `setLimits`. What is reserved meanwhile
-   * can be used after it, as the limits allow.
+   * can be used after it, as the limits allow. While the store does not respond, a process knows its own blocks only.
    */
   block(key: string, durationMs: number): Promise<void>;
   /**

@@ -8,6 +8,7 @@ import { tokenBucket } from './algorithms/token-bucket.ts';
 import { createRateLimiter } from './create-rate-limiter.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { RateLimitStore } from './store/store.ts';
+import { takeAll } from './take-all.ts';
 
 /** One test of the contract. */
 export interface StoreCase {
@@ -110,6 +111,14 @@ async function onlyObserves(limiterOf: (...limits: Limit[]) => RateLimiter): Pro
   assert.deepEqual(left, [4, 0]);
   const denied = await limiter.take('a', { cost: 5 });
   assert.deepEqual([denied.allowed, denied.policy, denied.retryAfterMs < HOUR_MS], [false, 'old', true]);
+  const shadow = limiterOf(fixedWindow({ limit: 3, periodMs: HOUR_MS, enforce: 0 }));
+  await shadow.block('a', HOUR_MS);
+  for (const { allowed, granted, wouldAllow } of [
+    await shadow.take('a'),
+    (await takeAll([{ limiter: shadow, key: 'a' }])).decision,
+  ]) {
+    assert.deepEqual([allowed, granted, wouldAllow], [true, 0, false]);
+  }
 }
 
 async function takesNothing(limiter: RateLimiter): Promise<void> {

@@ -181,8 +181,34 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     );
   });
 
-  it('does not use INCREX for several limits, or for a limit above ten million', async () => {
+  it('a refund reaches the window of its request, whichever process began it, and in whatever form', async () => {
+    for (let i = 0; i < 60; i++) {
+      const [counts, decides] = [limiterOf(perHour(10)), limiterOf(perHour(10), plain.client)];
+      const pairs = [
+        [counts, counts],
+        [counts, decides],
+        [decides, counts],
+      ] as const;
+      const [first, second] = pairs[i % 3] as (typeof pairs)[number];
+      const decision = i % 2 === 0 ? await first.takeUpTo(`k${i}`, 3) : await first.take(`k${i}`, { cost: 3 });
+      await second.takeUpTo(`k${i}`, 1);
+      await first.refund(`k${i}`, { decision });
+      expect((await second.peek(`k${i}`)).remaining, `key ${i}`).toBe(9);
+    }
+  });
+
+  it('a refund reaches a window whose period is not a whole number of milliseconds', async () => {
+    const limiter = limiterOf([fixedWindow({ limit: 10, periodMs: hour + 0.5 })]);
+    for (let i = 0; i < 20; i++) {
+      const decision = await limiter.take(`k${i}`, { cost: 3 });
+      await limiter.refund(`k${i}`, { decision });
+      expect((await limiter.peek(`k${i}`)).remaining).toBe(10);
+    }
+  });
+
+  it('does not use INCREX for several limits, for a limit above ten million, or for a fraction of a millisecond', async () => {
     const before = standIn.counted();
+    await limiterOf([fixedWindow({ limit: 10, periodMs: 1_000.5 })]).take('c');
     await limiterOf([...perHour(10), slidingLog({ limit: 10, periodMs: hour, name: 'log' })]).take('a');
     await limiterOf(perHour(10_000_001)).take('b');
     expect(standIn.counted()).toBe(before);

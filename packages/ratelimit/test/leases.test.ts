@@ -1,7 +1,15 @@
 // A fleet on one store in virtual time with network latency: how many commands leases save, and by how much limits are exceeded.
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { concurrency, createRateLimiter, fixedWindow, slidingWindow, tokenBucket, type Limit } from '../src/index.ts';
+import {
+  concurrency,
+  createRateLimiter,
+  fixedWindow,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+  type Limit,
+} from '../src/index.ts';
 import { mostInAnyWindow, runFleet, sharedStore } from './fleet.ts';
 
 /** A token bucket that holds the tokens of one second. */
@@ -204,6 +212,37 @@ describe('leases', () => {
     expect(denied).toBeGreaterThan(0);
   });
 
+  it.each([
+    slidingLog({ limit: 1_000, periodMs: 3_600_000 }),
+    slidingWindow({ limit: 1_000, periodMs: 1_000 }),
+    fixedWindow({ limit: 1_000, periodMs: 3_600_000 }),
+  ])(
+    'a refund of leased tokens reaches the moment of the lease, whatever the store decided since: $kind',
+    async (limit) => {
+      const clock = virtualClock();
+      const { store, central } = sharedStore(clock, [limit]);
+      const lease = { ttlMs: 800, maxShare: 0.05 };
+      const limiter = createRateLimiter({ name: 'lease', limits: [limit], store: { ...store, lease }, clock });
+      const refundOne = async (): Promise<void> => {
+        const decision = await clock.runUntil(limiter.take('k'));
+        expect(decision.allowed).toBe(true);
+        await clock.runUntil(limiter.refund('k', { decision }));
+        await clock.advance(30);
+      };
+      for (let i = 0; i < 45; i++) await clock.runUntil(limiter.take('k').then(() => clock.sleep(1)));
+      const used = async (): Promise<number> => 1_000 - (await central.take('k', 0, 'peek')).remaining;
+      const before = (await used()) - limiter.stats()['tokensBorrowed']!;
+      const penaltyAt = clock.monotonic();
+      await central.charge('k', 1_000, undefined);
+      await refundOne();
+      await clock.advance(200);
+      expect((await clock.runUntil(limiter.take('k', { cost: 40 }))).allowed).toBe(false);
+      for (let i = 0; i < 4; i++) await refundOne();
+      await central.charge('k', -1_000, penaltyAt);
+      expect((await used()) - limiter.stats()['tokensBorrowed']!).toBe(before - 5);
+    },
+  );
+
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('close gives every lease back while requests go on: seed %d', async (seed) => {
     const clock = virtualClock();
     const random = seededRandom(seed);
@@ -214,9 +253,11 @@ describe('leases', () => {
       createRateLimiter({ name: 'lease', limits, store: { ...store, lease }, clock, expectedInstances: 3 }),
     );
     let used = 0;
+    // Now and then a large one: then a lease is requested while several others still hold tokens.
+    const costOf = (): number => (random() < 0.15 ? 60 : 1 + Math.floor(random() * (seed % 2 === 0 ? 3 : 20)));
     const askAll = async (): Promise<void> => {
       for (const one of fleet) {
-        void one.take('k', { cost: 1 + Math.floor(random() * 20) }).then(({ granted }) => (used += granted));
+        void one.take('k', { cost: costOf() }).then(({ granted }) => (used += granted));
       }
       await clock.advance(random() * 5);
     };

@@ -460,6 +460,9 @@ describe('takeAll', () => {
     expect(decisions[0]).toMatchObject({ allowed: true, wouldAllow: false, granted: 0 });
     expect(decisions[1]).toMatchObject({ allowed: true, remaining: 7 });
     expect(watching.stats()).toMatchObject({ allowed: 1, shadowed: 1 });
+    await watching.block('ann', 1_000);
+    const blocked = await takeAll(claims);
+    expect(blocked).toMatchObject({ allowed: true, decisions: [{ wouldAllow: false, granted: 0 }, { remaining: 6 }] });
   });
 });
 

@@ -126,6 +126,28 @@ it('onStoreFailure open: the grant has the decisions of all limits', async () =>
   ]);
 });
 
+it('an outage does not end the block of a key, and reset does', async () => {
+  const { clock, limiter, counts } = setUp([aThousand]);
+  await clock.runUntil(limiter.block('k', HOUR_MS));
+  counts.away = true;
+  expect(await clock.runUntil(limiter.take('k'))).toMatchObject({ allowed: false, degraded: true });
+  expect(await clock.runUntil(limiter.take('other'))).toMatchObject({ allowed: true, degraded: true });
+  counts.away = false;
+  await clock.runUntil(limiter.reset('k'));
+  counts.away = true;
+  expect(await clock.runUntil(limiter.take('k'))).toMatchObject({ allowed: true, degraded: true });
+});
+
+it('a denial is not repeated for a higher cost, which has to wait longer', async () => {
+  const { clock, limiter } = setUp([tokenBucket({ limit: 10, periodMs: 1_000 })]);
+  await clock.runUntil(limiter.take('k', { cost: 10 }));
+  expect((await clock.runUntil(limiter.take('k'))).retryAfterMs).toBeLessThanOrEqual(100);
+  const { source, retryAfterMs } = await clock.runUntil(limiter.take('k', { cost: 10 }));
+  expect(source).not.toBe('denyCache');
+  await clock.advance(retryAfterMs);
+  expect(await clock.runUntil(limiter.take('k', { cost: 10 }))).toMatchObject({ allowed: true });
+});
+
 describe('wait', () => {
   it('an aborted wait rejects with the reason of the signal, also if the store cannot take the tokens back', async () => {
     const limits = [tokenBucket({ limit: 1, periodMs: 10_000 })];

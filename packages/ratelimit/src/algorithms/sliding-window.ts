@@ -208,8 +208,11 @@ class SlidingWindow extends BaseLimit {
       const oldestAt = cell + later - this.#cells;
       for (let at = oldestAt + 1; at <= cell; at++) newer += this.#count(state, base, at, cell);
       const oldest = this.#count(state, base, oldestAt, cell);
-      if (newer + oldest <= room) return (cell + later) * this.#cellMs - TICK_MS;
-      if (this.#interpolated && newer <= room) return (cell + later + 1 - (room - newer) / oldest) * this.#cellMs;
+      const cellEndsAt = (cell + later + 1) * this.#cellMs;
+      if (newer + oldest <= room) return cellEndsAt - this.#cellMs - TICK_MS;
+      // At the end of the cell, the oldest has left the window.
+      if (this.#interpolated && newer <= room)
+        return cellEndsAt - Math.max(TICK_MS, ((room - newer) / oldest) * this.#cellMs);
     }
     return this.#endOf(cell);
   }

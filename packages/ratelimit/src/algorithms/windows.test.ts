@@ -72,6 +72,14 @@ describe('slidingWindow', () => {
     ]);
   });
 
+  it('interpolated: a wait for all of the oldest cell ends when the cell has left the window', () => {
+    run(slidingWindow({ limit: 6, periodMs: 2_000, cells: 2, mode: 'interpolated' }), [
+      [0.9995, 6, true, 0, 0, 2_999],
+      [0.9995, 6, false, 0, 2_999, 2_999],
+      [2_999.9995, 6, true, 0, 0, 3_000],
+    ]);
+  });
+
   it('rounds cells up when they do not divide the period', () => {
     const limit = slidingWindow({ limit: 1, periodMs: 1_000, cells: 60 });
     expect(limit.parameters).toEqual([1, 17, 60, 0]);

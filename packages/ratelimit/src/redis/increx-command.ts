@@ -4,7 +4,8 @@
  * supports it; if not, the script decides.
  *
  * The number is the ratio of the limit that is used, not a count, so that it stays right when the limit changes. Redis
- * writes it with 17 decimals, which is precise enough for limits up to ten million.
+ * writes it with 17 decimals, which is precise enough for limits up to ten million. A period has to be in whole
+ * milliseconds, as times to live are: otherwise nobody could tell to a fraction of one when a window began.
  */
 import { fillDecision, slackOf, wholeRemaining, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
@@ -38,6 +39,7 @@ export class IncrexCommand {
   /** Undefined if the limits or the client cannot use `INCREX`. */
   static of(client: RedisClient, [limit, ...others]: readonly Limit[]): IncrexCommand | undefined {
     if (limit?.kind !== 'fixedWindow' || others.length > 0 || limit.limit > MAX_INCREX_LIMIT) return undefined;
+    if (!Number.isInteger(limit.periodMs)) return undefined;
     const send = rawSenderOf(client);
     return send === undefined ? undefined : new IncrexCommand(client, send, limit);
   }
@@ -58,9 +60,9 @@ export class IncrexCommand {
     const { limit, periodMs } = this.#limit;
     const slack = slackOf(limit);
     const increx = ['INCREX', key, 'BYFLOAT', String(cost / limit), 'UBOUND', String(1 + slack / limit)];
-    // Pipelined. PEXPIRETIME is the end of the window; together with PTTL it gives the time of the server.
+    // Pipelined. PEXPIRETIME is the end of the window; together with PTTL it gives the millisecond on the server.
     const [counted, ends, left, block] = await Promise.allSettled([
-      this.#send([...increx, 'PX', String(Math.ceil(periodMs)), 'ENX']),
+      this.#send([...increx, 'PX', String(periodMs), 'ENX']),
       this.#send(['PEXPIRETIME', key]),
       this.#send(['PTTL', key]),
       this.#send(['EXISTS', blockKey]),
@@ -85,7 +87,7 @@ export class IncrexCommand {
     if (!allowed && endsAt === -1) return undefined;
     // A key still exists in the millisecond in which it expires.
     const resetMs = Math.max(1, leftMs + 1);
-    const decision = draftDecision(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs + 1);
+    const decision = draftDecision(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs);
     const remaining = wholeRemaining(limit * (1 - used), limit, slack);
     fillDecision(decision, allowed, limit, remaining, allowed ? 0 : resetMs, resetMs);
     if (allowed) decision.granted = cost;

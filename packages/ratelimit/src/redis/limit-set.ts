@@ -83,7 +83,8 @@ export class LimitSet {
     if (waitMs > 0) {
       const lookThen = (one: number): LimitDecision[] => this.#look(states, now + waitMs, one);
       const asked = mode === 'upTo' ? Math.min(cost, 1) : cost;
-      return this.#combine(blockedDecisions(lookThen, asked, waitMs, watching), 0, now);
+      const denied = this.#combine(blockedDecisions(lookThen, asked, waitMs, watching), 0, now);
+      return done === '2' ? shadowedDecision(denied, 0) : denied;
     }
     if (mode === 'peek') return this.#combine(this.#look(states, now, cost), 0, now);
     const wanted = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;

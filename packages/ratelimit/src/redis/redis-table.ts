@@ -160,7 +160,7 @@ export class RedisTable implements LimitTable {
     return replies.map((reply, i) => {
       const { cost, watching } = requests[i] as TakeRequest;
       // Another request was denied, so this grant was not charged: it becomes the decision of a peek.
-      if (!granted && reply.done !== '0') return setOf(i).decisionFrom(reply, 0, 'peek', 0, 0);
+      if (!granted && reply.done !== '0') return setOf(i).decisionFrom(reply, 0, 'peek', 0, watching);
       return setOf(i).decisionFrom(reply, cost, 'all', permits[i] as number, watching);
     });
   }

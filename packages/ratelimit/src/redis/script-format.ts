@@ -23,7 +23,7 @@ export function limitArguments({ kind, width, capacity, parameters }: Limit, asC
 
 /** The reply for one subject. */
 export interface Reply {
-  /** `1` done, `0` not done, `2` done although a limit that only watches would have denied it. */
+  /** `1` done, `0` not done, `2` done although it would have been denied: see the script. */
   readonly done: string;
   readonly now: number;
   readonly blockedUntil: number;

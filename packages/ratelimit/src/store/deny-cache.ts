@@ -16,7 +16,8 @@ interface Denial {
 
 /**
  * Repeats recent denials of a shared store, so that a client over its limit costs no round trips. A denial holds for the
- * same cost and higher ones, until its `retryAfterMs` has passed. Bounded: the oldest denial is evicted.
+ * same cost, until its `retryAfterMs` has passed: for a higher cost that would be too early. Bounded: the oldest denial is
+ * evicted.
  */
 export class DenyCache {
   readonly #denials = new RecencyMap<string, Denial>();
@@ -31,14 +32,13 @@ export class DenyCache {
 
   get(key: string, cost: number, now: number): Decision | undefined {
     const denial = this.#denials.peek(key);
-    if (denial === undefined) return undefined;
+    if (denial?.cost !== cost) return undefined;
     const { decision, validUntil, retryAt } = denial;
     const leftMs = validUntil - now;
     if (leftMs <= 0 || leftMs < decision.retryAfterMs - MAX_REPEAT_MS) {
       this.#denials.delete(key);
       return undefined;
     }
-    if (cost < denial.cost) return undefined;
     this.hits++;
     const passedMs = decision.retryAfterMs - (retryAt - now);
     return {

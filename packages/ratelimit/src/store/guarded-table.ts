@@ -32,7 +32,7 @@ const FALLBACK_KEYS = 100_000;
 export class GuardedTable implements LimitTable {
   readonly synchronous = false;
   /** Undefined unless `onStoreFailure` is `local`. */
-  readonly fallback: LimitTable | undefined;
+  readonly fallback: MemoryTable | undefined;
   readonly #remote: LimitTable;
   readonly #fallback: MemoryTable;
   readonly #guard: Pipeline;
@@ -129,24 +129,23 @@ export class GuardedTable implements LimitTable {
 
   /** The fallback never had what the store reserved, so without the store it is lost. */
   cancel(key: string, cost: number, actAt: number): Promise<void> {
-    return this.#update(
-      key,
-      (table) => table.cancel(key, cost, actAt),
-      () => undefined,
-    );
+    return this.#update(key, (table) => table.cancel(key, cost, actAt));
   }
 
   /** With a stamp, it gives back what the store was charged: without the store that is lost, too. */
   charge(key: string, amount: number, stamp: number | undefined): Promise<void> {
     const update = (table: LimitTable): Awaitable<void> => table.charge(key, amount, stamp);
-    return this.#update(key, update, stamp === undefined ? update : () => undefined);
+    return this.#update(key, update, stamp === undefined ? update : undefined);
   }
 
+  /** Also blocks the key in the fallback, so that an outage does not end the block. */
   block(key: string, durationMs: number): Promise<void> {
+    this.fallback?.block(key, durationMs);
     return this.#update(key, (table) => table.block(key, durationMs));
   }
 
   reset(key: string): Promise<void> {
+    this.fallback?.reset(key);
     return this.#update(key, (table) => table.reset(key));
   }
 
@@ -216,16 +215,16 @@ export class GuardedTable implements LimitTable {
     return limits.map((limit) => limit.share(this.#instances));
   }
 
-  /** Changes the state of a key, in the store or else in the fallback. */
+  /** Changes the state of a key in the store, and does `updateFallback` if it does not respond. */
   async #update(
     key: string,
     update: (table: LimitTable) => Awaitable<void>,
-    updateFallback: (table: LimitTable) => Awaitable<void> = update,
+    updateFallback?: (table: LimitTable) => Awaitable<void>,
   ): Promise<void> {
     this.#denials.outdate(key, this.#clock.monotonic());
     await this.#execute(
       () => update(this.#remote),
-      () => void updateFallback(this.#fallback),
+      () => void updateFallback?.(this.#fallback),
     );
     // A denial from before the update may have arrived meanwhile, or be on its way.
     this.#denials.outdate(key, this.#clock.monotonic());

@@ -13,7 +13,6 @@ export interface Lease {
 
 /** Replaces these fields of the last decision of the store, which may be a denial. */
 const GRANTED = { allowed: true, retryAfterMs: 0 } as const;
-const NO_LEASE: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0, degraded: false };
 
 /** The leases of this process for one key, and the demand for the key, from which the size of the next lease follows. */
 export class LeasedKey {
@@ -23,9 +22,8 @@ export class LeasedKey {
   lastDecision: Decision | undefined;
   /** Whether every request goes to the store, because few tokens are left there. */
   exact = false;
-  /** The older lease, which is spent first. */
-  #older = NO_LEASE;
-  #newer = NO_LEASE;
+  /** Oldest first, the order in which they are spent. All are of the store, or all of the fallback. */
+  #leases: readonly Lease[] = [];
   /** Tokens requested since `#countedSince`. */
   #counted = 0;
   #countedSince: number;
@@ -51,39 +49,40 @@ export class LeasedKey {
     this.#counted += cost;
   }
 
-  /** Whether the leases were taken from the fallback. */
-  get degraded(): boolean {
-    return this.#newer.degraded;
-  }
-
   /** Tokens of all leases that have not expired. */
   available(now: number): number {
-    return tokensLeft(this.#older, now) + tokensLeft(this.#newer, now);
+    let available = 0;
+    for (const lease of this.#leases) available += tokensLeft(lease, now);
+    return available;
   }
 
   /** The leases that have not expired and are not used up. */
   leases(now: number): Lease[] {
-    return [this.#older, this.#newer].filter((lease) => tokensLeft(lease, now) > 0);
+    return this.#leases.filter((lease) => tokensLeft(lease, now) > 0);
   }
 
   /** Adds a lease. Leases of the store and of the fallback are not mixed, since a refund has to know the origin of a token. */
   addLease(lease: Lease, now: number): void {
-    if (lease.degraded !== this.degraded) this.#older = NO_LEASE;
-    else if (tokensLeft(this.#older, now) === 0) this.#older = this.#newer;
-    this.#newer = lease;
+    this.#leases = [...this.leases(now).filter(({ degraded }) => degraded === lease.degraded), lease];
   }
 
-  /** Spends `cost`, which is at most `available`. */
-  spend(cost: number, now: number): void {
-    const fromOlder = Math.min(tokensLeft(this.#older, now), cost);
-    this.#older.tokens -= fromOlder;
-    this.#newer.tokens -= cost - fromOlder;
+  /** Spends `cost`, above 0 and at most `available`. Returns the newest lease that it took tokens from. */
+  spend(cost: number, now: number): Lease {
+    let missing = cost;
+    let newest: Lease | undefined;
+    for (const lease of this.#leases) {
+      const spent = Math.min(tokensLeft(lease, now), missing);
+      if (spent <= 0) continue;
+      lease.tokens -= spent;
+      missing -= spent;
+      newest = lease;
+    }
+    return newest as Lease;
   }
 
-  /** The decision about `cost` tokens that were spent, with `left` still leased. */
-  grant(cost: number, left: number): Decision {
+  /** The decision about `cost` tokens that were spent, the last of them from this lease, with `left` still leased. */
+  grant(cost: number, left: number, { stamp, degraded }: Lease): Decision {
     const last = this.lastDecision as Decision;
-    const { degraded } = this;
     const decision: Decision = {
       ...last,
       ...GRANTED,
@@ -91,6 +90,7 @@ export class LeasedKey {
       source: degraded ? 'fallback' : 'lease',
       degraded,
       granted: cost,
+      stamp,
     };
     if (last.policies === undefined) return decision;
     const policies = last.policies.map((one) => ({ ...one, ...GRANTED, remaining: remainingWith(one, left) }));

@@ -159,7 +159,7 @@ export class LeasedTable implements LimitTable {
   #spend(key: string, leased: LeasedKey, cost: number, now: number): Decision | undefined {
     const available = leased.available(now);
     if (available < cost) return undefined;
-    leased.spend(cost, now);
+    const lease = leased.spend(cost, now);
     this.#spent += cost;
     const left = available - cost;
     const size = this.#nextLeaseSize(leased);
@@ -167,7 +167,7 @@ export class LeasedTable implements LimitTable {
       // Nobody waits for this lease. If it fails, the request that finds no tokens asks again and gets the error.
       this.#requestLease(key, leased, size - left).catch(() => {});
     }
-    return leased.grant(cost, left);
+    return leased.grant(cost, left, lease);
   }
 
   async #leaseOrTake(key: string, leased: LeasedKey, cost: number): Promise<Decision> {

@@ -75,8 +75,8 @@ export class MemoryTable implements LimitTable {
     // Each grant becomes a peek, with the requests before it still in effect.
     for (let i = requests.length - 1; i >= 0; i--) {
       (rollbacks[i] as () => void)();
-      const { table, key } = requests[i] as TakeRequest;
-      if ((decisions[i] as Decision).allowed) decisions[i] = (table as MemoryTable).take(key, 0, 'peek');
+      const { table, key, watching } = requests[i] as TakeRequest;
+      if ((decisions[i] as Decision).allowed) decisions[i] = (table as MemoryTable).take(key, 0, 'peek', watching);
     }
     return decisions;
   }
@@ -209,7 +209,8 @@ export class MemoryTable implements LimitTable {
   #denyBlocked(key: string, cost: number, now: number, waitMs: number, watching: number): Decision {
     const slot = this.#slots.find(key, now);
     const decisions = blockedDecisions((one) => this.#look(slot, now + waitMs, one), cost, waitMs, watching);
-    return this.#combine(decisions, 0, now);
+    const denied = this.#combine(decisions, 0, now);
+    return allOnlyWatch(watching, decisions.length) ? shadowedDecision(denied, 0) : denied;
   }
 
   #peek(key: string, cost: number, now: number): Decision {

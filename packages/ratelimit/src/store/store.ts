@@ -83,8 +83,8 @@ export interface LimitTable {
   /** Charges unconditionally (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
   charge(key: string, amount: number, stamp: number | undefined): Awaitable<void>;
   /**
-   * Denies the key everything for `durationMs`, also after `setLimits`. A `reserve` meanwhile takes the tokens when the
-   * block ends.
+   * Denies the key everything for `durationMs`, also after `setLimits`, except where all limits only watch. A `reserve`
+   * meanwhile takes the tokens when the block ends.
    */
   block(key: string, durationMs: number): Awaitable<void>;
   /** Forgets what the key took, and that it was blocked. */

@@ -14,7 +14,8 @@ import { PRELUDE, RULES } from './rules.ts';
  * the amount, and a number whose meaning depends on the operation; and for each of its limits the kind, the length of
  * its state (0: varies), the capacity, four parameters, and 1 if it only watches.
  * Reply: for each subject one string, separated by bars: 1 done, 0 not done, or 2 if only limits that watch would have
- * denied it; the time; until when the subject is blocked; what was granted, or the wait; and the states before.
+ * denied it (with a block: if all limits only watch); the time; until when the subject is blocked; what was granted, or
+ * the wait; and the states before.
  *
  * A script contains only the rules of the kinds of limit that a limiter has: the server executes all of it for each
  * decision, and defining an unused rule costs as much as defining a used one.
@@ -47,7 +48,7 @@ local function save(box)
     redis.call('DEL', box.key)
     return
   end
-  if limit.rule.saveCounted and limit.rule.saveCounted(box, limit.p, now, ttl) then return end
+  if limit.rule.saveCounted and limit.rule.saveCounted(box, limit.p) then return end
   local numbers = { struct.pack('<ddd', limit.p[1], limit.p[2], limit.p[3]) }
   for j = 1, #box.state do numbers[j + 1] = struct.pack('<d', box.state[j]) end
   redis.call('SET', box.key, table.concat(numbers), 'PX', ttl + extraTtl)
@@ -127,8 +128,14 @@ local function reply(subject, done, value, states)
   return table.concat({ done, text(now), text(subject.blockedUntil), text(value), states }, '|')
 end
 
--- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted. In the reply,
--- done is 1 for granted, 0 for denied, and 2 for granted although a limit that only watches would have denied it.
+local function onlyWatched(subject)
+  for _, limit in ipairs(subject) do
+    if not limit.onlyWatches then return false end
+  end
+  return true
+end
+
+-- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted.
 local function take(subject)
   local amount = subject.amount
   if operation == 'upTo' then
@@ -139,7 +146,8 @@ local function take(subject)
       end
     end
   end
-  local states, done = statesText(subject), (subject.blockedUntil <= now and amount > 0) and '1' or '0'
+  local states, done = statesText(subject), amount > 0 and '1' or '0'
+  if subject.blockedUntil > now then done = onlyWatched(subject) and '2' or '0' end
   for _, limit in ipairs(subject) do
     if limit.rule.used(limit.box.state, limit.p, now) + amount > limit.capacity + limit.slack then
       if not limit.onlyWatches then done = '0' elseif done == '1' then done = '2' end

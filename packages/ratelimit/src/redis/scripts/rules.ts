@@ -59,8 +59,8 @@ function fixed.live(state, p, now) return state[2] > 0 and now < state[1] + p[2]
 function fixed.used(state, p, now) return fixed.live(state, p, now) and state[2] or 0 end
 function fixed.charge(state, p, now, amount, stamp)
   if amount > 0 then
-    if fixed.live(state, p, now) then state[2] = state[2] + amount else state[1], state[2] = now, amount end
-  elseif fixed.live(state, p, now) and (stamp or now) >= state[1] then
+    if fixed.live(state, p, now) then state[2] = state[2] + amount else return { now, amount } end
+  elseif fixed.live(state, p, now) and (stamp or now) >= (state.since or state[1]) then
     state[2] = math.max(0, state[2] + amount)
   end
 end
@@ -70,22 +70,27 @@ function fixed.inherit(state, old, p, now)
   return { state[1], state[2] * (p[1] / old[1]) }
 end
 -- The form that INCREX counts: the ratio of the limit that is used, and the time to live of the key for the end of the
--- window. A key still exists in the millisecond in which it expires.
+-- window. A key still exists in the millisecond in which it expires, and the window began in that of state.since.
 function fixed.loadCounted(box, value, p, now)
   local used = value and #value < HEAD + 16 and tonumber(value)
   local ends = used and redis.call('PEXPIRETIME', box.key) or -1
   if ends < 0 then return false end
-  box.state = { math.min(now, ends + 1 - p[2]), used * p[1] }
+  local began = ends - p[2]
+  box.state = { math.min(now, began + 1), used * p[1], since = math.min(now, began) }
   box.began = box.state[1]
   return true
 end
-function fixed.saveCounted(box, p, now, ttl)
-  if p[4] ~= 1 then return false end
+function fixed.saveCounted(box, p)
+  if p[4] ~= 1 then
+    -- The other form has one number for both, and refunds must still reach the window.
+    box.state[1] = box.state.since or box.state[1]
+    return false
+  end
   local used = string.format('%.17g', box.state[2] / p[1])
   if box.began == box.state[1] then
     redis.call('SET', box.key, used, 'KEEPTTL')
   else
-    redis.call('SET', box.key, used, 'PX', ttl)
+    redis.call('SET', box.key, used, 'PXAT', math.floor(box.state[1]) + p[2])
   end
   return true
 end
