@@ -1,14 +1,13 @@
-import { runAtRoot } from '@macadam/core';
 import { maxStaleMs } from './entry.ts';
+import { OpenWrites } from './open-writes.ts';
 import type { CacheSettings } from './options.ts';
 import { UnsettledInvalidations, type NamesByEnding, type UnsettledInvalidation } from './unsettled-invalidations.ts';
+import { Replays, type Replayable } from './replays.ts';
 import type { TierCalls } from './tier-calls.ts';
 import type { Ending, TierMarks, TierSpace } from './tier.ts';
 import { WaitingWrites } from './waiting-writes.ts';
 import { newHead } from './wire/head.ts';
 
-const REPLAY_AFTER_MS = 500;
-const ENDINGS: readonly Ending[] = ['invalidated', 'expired'];
 /** How many keys or tags are sent within one time limit; a tier handles that many in one command. */
 const MAX_NAMES_PER_CALL = 500;
 /** Maximum lifetime in the tier, which does not know "for ever": about three years. */
@@ -20,12 +19,11 @@ export interface SealedEntry {
   readonly ttlMs: number;
 }
 
-/** One operation of the tier. Calls `onAnswer` after each round trip but the last. */
-type TierOperation = (onAnswer: () => void) => Promise<void>;
-
 export interface InvalidatorOptions {
   readonly space: TierSpace;
   readonly calls: TierCalls;
+  /** Time limit of each round trip. */
+  readonly timeoutMs: number;
   readonly settings: CacheSettings;
   /** Called with the tag marks that the tier has made. */
   readonly onMarks: (marks: TierMarks) => void;
@@ -37,23 +35,18 @@ export interface InvalidatorOptions {
  * Everything that ends values in the shared tier: writes, removals, expiries and tag marks. One that fails is replayed
  * in the background until it succeeds. Until then, what it should have ended is not read from the tier.
  */
-export class Invalidator {
+export class Invalidator implements Replayable {
   readonly unsettled: UnsettledInvalidations = new UnsettledInvalidations();
+  readonly replays: Replays;
   readonly #options: InvalidatorOptions;
   readonly #waiting = new WaitingWrites();
-  #replayScheduled = false;
-  #replaying = false;
-  /** The most names that one replay may contain. */
-  #replaySize = MAX_NAMES_PER_CALL;
-  #closed = false;
-  replayed = 0;
+  readonly #openWrites: OpenWrites;
 
   constructor(options: InvalidatorOptions) {
     this.#options = options;
-  }
-
-  close(): void {
-    this.#closed = true;
+    const { settings, timeoutMs, onReplayed } = options;
+    this.#openWrites = new OpenWrites(settings.clock, timeoutMs);
+    this.replays = new Replays(this, settings.clock, onReplayed);
   }
 
   /**
@@ -84,13 +77,21 @@ export class Invalidator {
     }
     if (!isCurrent()) return false;
     const { entry, ttlMs } = sealed;
-    let isStored = false;
-    const isAcknowledged = await this.#settle(
-      async (onAnswer) => void (isStored = await this.#options.space.write(id, entry, ttlMs, onAnswer, isCurrent)),
-      invalidation,
-      () => this.unsettled.settleKeys(ids, invalidation),
-    );
-    return isAcknowledged && isStored;
+    const send = (onAnswer: () => void): Promise<boolean> => {
+      const stored = this.#options.space.write(id, entry, ttlMs, onAnswer, isCurrent);
+      this.#openWrites.add(id, invalidation.number, stored);
+      return stored;
+    };
+    try {
+      const isStored = await this.#options.calls.run(send);
+      const overwritten = await this.#openWrites.waitForOlder(ids, invalidation.number);
+      // An older write was still on its way, so it is not known which of the two values the tier stores.
+      if (overwritten.length > 0 && isCurrent()) return await this.endKeys(ids, 'invalidated');
+      this.unsettled.settleKeys(ids, invalidation);
+      return isStored;
+    } catch {
+      return this.#failed(invalidation);
+    }
   }
 
   /** Ends keys for all instances. Returns false when the tier has not acknowledged it; it is replayed then. */
@@ -98,7 +99,7 @@ export class Invalidator {
     return this.#endAll(this.unsettled.keysByEnding(ids, how), (names, ending) => {
       const invalidation = this.unsettled.beginKeys(names, ending);
       return this.#settleInChunks(names, invalidation, (chunk) => ({
-        call: (onAnswer) => this.#sendKeys(chunk, ending, onAnswer),
+        send: () => this.#sendKeys(chunk, ending, invalidation),
         onSettled: () => this.unsettled.settleKeys(chunk, invalidation),
       }));
     });
@@ -109,7 +110,7 @@ export class Invalidator {
     return this.#endAll(this.unsettled.tagsByEnding(tags, how), (names, ending) => {
       const invalidation = this.unsettled.beginTags(names, ending);
       return this.#settleInChunks(names, invalidation, (chunk) => ({
-        call: () => this.#sendTags(chunk, ending),
+        send: () => this.#sendTags(chunk, ending),
         onSettled: () => this.unsettled.settleTags(chunk, invalidation),
       }));
     });
@@ -133,19 +134,33 @@ export class Invalidator {
     return results.every(Boolean);
   }
 
-  async #sendKeys(ids: readonly string[], how: Ending, onAnswer: () => void): Promise<void> {
-    if (how === 'invalidated') return this.#options.space.remove(ids, onAnswer);
-    const staleForMs = Math.min(maxStaleMs(this.#options.settings), MAX_TIER_TTL_MS);
-    return this.#options.space.expire(ids, newHead('expired'), staleForMs, onAnswer);
+  /** Ends the keys in the tier, and again those that an older write of this process may have stored since. */
+  async #sendKeys(ids: readonly string[], how: Ending, invalidation: UnsettledInvalidation): Promise<void> {
+    await this.#sendKeysOnce(ids, how);
+    const overwritten = await this.#openWrites.waitForOlder(ids, invalidation.number);
+    const again = overwritten.filter((id) => this.unsettled.isLatest(id, invalidation));
+    if (again.length > 0) await this.#sendKeysOnce(again, how);
+  }
+
+  #sendKeysOnce(ids: readonly string[], how: Ending): Promise<void> {
+    const { space, calls, settings } = this.#options;
+    if (how === 'invalidated') return calls.run((onAnswer) => space.remove(ids, onAnswer));
+    const staleForMs = Math.min(maxStaleMs(settings), MAX_TIER_TTL_MS);
+    return calls.run((onAnswer) => space.expire(ids, newHead('expired'), staleForMs, onAnswer));
   }
 
   async #sendTags(tags: readonly string[], how: Ending): Promise<void> {
-    this.#options.onMarks(await this.#options.space.mark(tags, how));
+    const { space, calls, onMarks } = this.#options;
+    await calls.run(async () => onMarks(await space.mark(tags, how)));
   }
 
-  async #settle(call: TierOperation, invalidation: UnsettledInvalidation, onSettled: () => void): Promise<boolean> {
+  async #settle(
+    send: () => Promise<void>,
+    invalidation: UnsettledInvalidation,
+    onSettled: () => void,
+  ): Promise<boolean> {
     try {
-      await this.#options.calls.run(call);
+      await send();
       onSettled();
       return true;
     } catch {
@@ -159,88 +174,20 @@ export class Invalidator {
   async #settleInChunks(
     names: readonly string[],
     invalidation: UnsettledInvalidation,
-    operationOf: (chunk: readonly string[]) => { call: TierOperation; onSettled: () => void },
+    operationOf: (chunk: readonly string[]) => { send: () => Promise<void>; onSettled: () => void },
   ): Promise<boolean> {
     for (let i = 0; i < names.length; i += MAX_NAMES_PER_CALL) {
-      const { call, onSettled } = operationOf(
+      const { send, onSettled } = operationOf(
         names.length <= MAX_NAMES_PER_CALL ? names : names.slice(i, i + MAX_NAMES_PER_CALL),
       );
-      if (!(await this.#settle(call, invalidation, onSettled))) return false;
+      if (!(await this.#settle(send, invalidation, onSettled))) return false;
     }
     return true;
   }
 
   #failed(invalidation: UnsettledInvalidation): false {
     this.unsettled.fail(invalidation);
-    this.#scheduleReplay();
+    this.replays.schedule();
     return false;
-  }
-
-  #scheduleReplay(): void {
-    if (this.#replayScheduled || this.#closed) return;
-    this.#replayScheduled = true;
-    // Replays run at the root: they continue until the tier is back, and must not retain the context of the call that
-    // failed first.
-    const timer = runAtRoot(() =>
-      this.#options.settings.clock.setTimer(() => {
-        this.#replayScheduled = false;
-        void this.replay();
-      }, REPLAY_AFTER_MS),
-    );
-    timer.unref?.();
-  }
-
-  /**
-   * Repeats what failed: clear first, then invalidations, then expiries. Also applied in this process, since others may
-   * have changed the same keys in the meantime.
-   */
-  async replay(): Promise<void> {
-    if (this.#closed || this.#replaying || !this.unsettled.hasFailed) return;
-    this.#replaying = true;
-    try {
-      await this.#replayAll();
-    } finally {
-      this.#replaying = false;
-    }
-    if (this.unsettled.hasFailed) this.#scheduleReplay();
-  }
-
-  async #replayAll(): Promise<void> {
-    const { unsettled } = this;
-    if (unsettled.hasFailedClear && (await this.clear())) this.replayed++;
-    for (const how of ENDINGS) {
-      await this.#replayNames(
-        (limit) => unsettled.failedTags(how, limit),
-        (tags) => this.endTags(tags, how),
-      );
-      await this.#replayNames(
-        (limit) => unsettled.failedKeys(how, limit),
-        async (keys) => {
-          const isSettled = await this.endKeys(keys, how);
-          if (isSettled) this.#options.onReplayed(keys, how);
-          return isSettled;
-        },
-      );
-    }
-  }
-
-  /**
-   * Ends at the first failure, since the tier may be down. The names that failed are the last of the next replay, which
-   * takes half as many at once: a name that the tier always refuses is soon alone, and does not block the others.
-   */
-  async #replayNames(
-    failed: (limit: number) => readonly string[],
-    end: (names: readonly string[]) => Promise<boolean>,
-  ): Promise<void> {
-    while (!this.#closed) {
-      const names = failed(this.#replaySize);
-      if (names.length === 0) return;
-      if (!(await end(names))) {
-        this.#replaySize = Math.ceil(names.length / 2);
-        return;
-      }
-      this.#replaySize = Math.min(names.length * 2, MAX_NAMES_PER_CALL);
-      this.replayed += names.length;
-    }
   }
 }

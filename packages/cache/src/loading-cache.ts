@@ -217,7 +217,7 @@ export class LoadingCache<T> implements Cache<T> {
 
   /**
    * Changes of other instances arrive from now on. Changes made before the first connection are not in the part of the
-   * log that is read, so entries and unleased loads from that time are dropped.
+   * log that is read, so entries, lookups and unleased loads from that time are dropped.
    */
   #handleConnected(): void {
     if (!this.#wasConnected) {

@@ -93,12 +93,14 @@ export class Loads<T> {
   }
 
   /**
-   * Cuts off the running loads without a lease. Without one, only received changes could reveal that the value was
-   * invalidated during the load.
+   * Cuts off what only received changes could reveal as invalidated in the meantime: lookups, and running loads without
+   * a lease.
    */
   detachUnleased(): void {
-    for (const { key, startedAt, lease } of this.#flights.values()) {
-      if (startedAt !== undefined && lease === undefined) this.detach(key);
+    this.lookups?.detachAll();
+    for (const { key, startedAt, willLoad, lease } of this.#flights.values()) {
+      const isWaitingForSlot = willLoad && startedAt === undefined;
+      if (lease === undefined && !isWaitingForSlot) this.detach(key);
     }
   }
 

@@ -66,6 +66,7 @@ export class SharedTier<T> implements LookupHost<T> {
     this.invalidator = new Invalidator({
       space: this.#space,
       calls: this.calls,
+      timeoutMs: tier.timeoutMs,
       settings,
       onMarks: (marks) => this.#marks.apply(marks),
       onReplayed: (keys, how) => onChange({ kind: 'keys', how, keys }),
@@ -154,7 +155,7 @@ export class SharedTier<T> implements LookupHost<T> {
       l2Refused: calls.refused,
       l2Fills: this.fills,
       unsettled: invalidator.unsettled.size,
-      replayed: invalidator.replayed,
+      replayed: invalidator.replays.replayed,
       gaps: this.gaps,
       disconnected: this.connected === false ? 1 : 0,
       coherenceLagMs: this.lagMs,
@@ -163,7 +164,7 @@ export class SharedTier<T> implements LookupHost<T> {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.invalidator.close();
+    this.invalidator.replays.close();
     await this.#space.close();
   }
 
@@ -230,7 +231,7 @@ export class SharedTier<T> implements LookupHost<T> {
       // Marks that were made while disconnected are not known.
       this.#marks.requireSync();
       this.calls.resetBreaker();
-      void this.invalidator.replay();
+      void this.invalidator.replays.run();
     }
     this.#onChange(change);
   }

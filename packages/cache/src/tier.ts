@@ -88,10 +88,10 @@ export interface TierSpace {
   fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean>;
   /**
    * Stores the entry for `ttlMs`, ends every lease of the key and reports the change to other instances, in two or
-   * three round trips. A command that reaches the tier long after its time limit must store nothing: a newer value may
-   * be stored by then. Where the entry is sent more than once, `isCurrent` is asked each time again, in the turn in
-   * which it is sent: false when this instance has begun a newer change of the key. Returns false, and stores nothing,
-   * in that case.
+   * three round trips. A command that reaches the tier later than twice the time limit after it was sent must store
+   * nothing: a newer value may be stored by then. Where the entry is sent more than once, that begins within the time
+   * limit, and `isCurrent` is asked each time again, in the turn in which it is sent: false when this instance has begun
+   * a newer change of the key. Returns false, and stores nothing, in that case.
    */
   write(
     key: string,

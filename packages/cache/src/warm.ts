@@ -21,19 +21,21 @@ export async function warm<T>(
   assertInteger('warm.batchSize', batchSize, { min: 1, max: 100_000 });
   assertSetOptions('warm', setOptions);
   const result = { present: 0, loaded: 0, failed: 0 };
-  let batch: string[] = [];
+  const batch = new Set<string>();
+  // The reads of a work that has ended fail at once, batch after batch, while the loads that they started go on.
+  const assertNotEnded = (): void => currentWork()?.signal.throwIfAborted();
   const load = async (): Promise<void> => {
-    // Its reads would fail at once, batch after batch, while the loads that they started go on.
-    currentWork()?.signal.throwIfAborted();
+    assertNotEnded();
     const present = await cache.getMany(batch);
-    const missing = batch.filter((key) => !present.has(key));
-    batch = [];
+    const missing = [...batch].filter((key) => !present.has(key));
+    batch.clear();
     result.present += present.size;
     try {
       const loaded = await cache.getOrLoadMany(missing, loader, setOptions);
       result.loaded += loaded.size;
       result.failed += missing.length - loaded.size;
     } catch {
+      assertNotEnded();
       // One failed value rejects the whole call although the others were loaded.
       const stored = await cache.getMany(missing);
       result.loaded += stored.size;
@@ -42,9 +44,9 @@ export async function warm<T>(
   };
   // Duplicates are removed within a batch only: remembering every key is not worth the memory.
   for await (const key of keys) {
-    if (!batch.includes(key)) batch.push(key);
-    if (batch.length >= batchSize) await load();
+    batch.add(key);
+    if (batch.size >= batchSize) await load();
   }
-  if (batch.length > 0) await load();
+  if (batch.size > 0) await load();
   return result;
 }

@@ -535,4 +535,31 @@ describe('an instance that receives no changes of others', () => {
     link.tell({ kind: 'connected' });
     expect(second.peek('k'), 'what was missed later is caught up with').toBe('v2');
   });
+
+  it('on the first connection, lookups in flight are not stored either', async () => {
+    for (const read of [
+      (cache: Cache<string>) => cache.get('k'),
+      (cache: Cache<string>) => cache.getMany(['k']),
+      (cache: Cache<string>) => cache.getOrLoad('k', () => 'v2'),
+      (cache: Cache<string>) => cache.getOrLoadMany(['k'], () => ({ k: 'v2' })),
+    ]) {
+      // Takes 100 ms to check what comes out of the tier.
+      const validate = (value: unknown): Promise<{ value: string }> =>
+        instances.clock.sleep(100).then(() => ({ value: value as string }));
+      const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+      const instances = fleet<string>(2, { schema }, { latencyMs: 1, connected: false });
+      const { caches, clock, links } = instances;
+      const [first, second] = caches as [Cache<string>, Cache<string>];
+      const [, link] = links as [Link, Link];
+      await clock.runUntil(first.set('k', 'v1'));
+      const reading = read(second);
+      await clock.advance(50);
+      expect(await clock.runUntil(first.invalidate('k'))).toBe(true);
+      link.connected = true;
+      link.tell({ kind: 'connected' });
+      await clock.runUntil<unknown>(reading);
+      expect(second.peek('k')).toBeUndefined();
+      expect(await clock.runUntil(second.getOrLoad('k', () => 'v3'))).toBe('v3');
+    }
+  });
 });

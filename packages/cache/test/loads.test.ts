@@ -116,6 +116,9 @@ describe('single flight', () => {
     await expect(clock.runUntil(warming)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
     await clock.advance(1_000);
     expect(asked.length).toBe(2);
+    // The time passes during the only batch.
+    const inOneBatch = runWork({ timeoutMs: 20, clock }, () => cache.warm(['last'], load));
+    await expect(clock.runUntil(inOneBatch)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
   });
 
   it('a background refresh does not see the async context of the call that started it', async () => {

@@ -197,6 +197,90 @@ describe('a set whose entry is sent twice', () => {
   });
 });
 
+/** Two instances. Of the first one, each write that stores `late` takes effect later than what is sent after it. */
+async function instancesWithLateWrites(
+  takeEffect: (store: () => Promise<boolean>, clock: VirtualClock) => Promise<boolean>,
+): Promise<{ clock: VirtualClock; one: Cache<string>; other: Cache<string> }> {
+  const clock = virtualClock();
+  const tier = memoryTier({ latencyMs: 10, lagMs: 2 });
+  const open: Tier['open'] = (options) => {
+    const space = tier.open(options);
+    const write = space.write.bind(space);
+    return Object.assign(space, {
+      write: (...args: Parameters<typeof write>): Promise<boolean> => {
+        const isLate = Buffer.from(args[1]).includes('late');
+        return isLate ? takeEffect(() => write(...args), clock) : write(...args);
+      },
+    });
+  };
+  const create = (l2: Tier): Cache<string> => createCache<string>({ name: 'races', ttlJitter: 0, clock, l2 });
+  const [one, other] = [create({ ...tier, open }), create(tier)];
+  for (const cache of [one, other]) await clock.runUntil(cache.get('reads the marks'));
+  return { clock, one, other };
+}
+
+describe('a set that takes effect after a newer change, as when a driver sends it again', () => {
+  for (const [outcome, takeEffect] of [
+    ['is acknowledged', (store, clock) => clock.sleep(150).then(store)],
+    [
+      'has failed before',
+      (store, clock) => {
+        void clock.sleep(300).then(store);
+        return clock.sleep(5).then(() => Promise.reject(new Error('The connection broke')));
+      },
+    ],
+    [
+      'is never acknowledged',
+      (store, clock) => {
+        void clock.sleep(400).then(store);
+        return new Promise<never>(() => {});
+      },
+    ],
+  ] as readonly [string, Parameters<typeof instancesWithLateWrites>[0]][]) {
+    for (const [name, change] of [
+      ['invalidate', (cache: Cache<string>) => cache.invalidate(['b', 'a'])],
+      ['expire', (cache: Cache<string>) => cache.expire('a')],
+      ['a removal by set', (cache: Cache<string>) => cache.set('a', undefined)],
+      ['set', (cache: Cache<string>) => cache.set('a', 'v2')],
+    ] as const) {
+      for (const afterMs of [0, 7, 100, 260]) {
+        it(`${outcome}: does not undo ${name} ${afterMs} ms later`, async () => {
+          const { clock, one, other } = await instancesWithLateWrites(takeEffect);
+          const setting = one.set('a', 'late');
+          await clock.advance(afterMs);
+          expect(await clock.runUntil(change(one))).toBe(true);
+          for (const cache of [one, other]) expect(await clock.runUntil(cache.get('a'))).not.toBe('late');
+          await clock.runUntil(setting);
+          await clock.advance(2_000);
+          for (const cache of [one, other]) expect(await clock.runUntil(cache.get('a'))).not.toBe('late');
+          expect(one.stats().unsettled).toBe(0);
+        });
+      }
+    }
+  }
+
+  it('delays no later change once it can no longer take effect', async () => {
+    const { clock, one } = await instancesWithLateWrites(() => Promise.reject(new Error('The connection broke')));
+    expect(await clock.runUntil(one.set('a', 'late'))).toBe(false);
+    await clock.advance(2_000);
+    const start = clock.monotonic();
+    expect(await clock.runUntil(one.invalidate('a'))).toBe(true);
+    expect(clock.monotonic() - start).toBeLessThanOrEqual(10);
+  });
+
+  it('leaves what is set after the change that had to be sent again', async () => {
+    const { clock, one, other } = await instancesWithLateWrites((store) => clock.sleep(150).then(store));
+    const changes = [one.set('a', 'late')];
+    await clock.advance(5);
+    changes.push(one.invalidate('a'));
+    await clock.advance(160);
+    changes.push(one.set('a', 'v3'));
+    expect(await clock.runUntil(Promise.all(changes))).toEqual([true, true, true]);
+    await clock.advance(1_000);
+    for (const cache of [one, other]) expect(await clock.runUntil(cache.get('a'))).toBe('v3');
+  });
+});
+
 describe('a set that waits until the marks of the tier are known', () => {
   for (const [name, end] of [
     ['invalidateTags', (cache: Cache<string>) => cache.invalidateTags(['other', 't'])],
