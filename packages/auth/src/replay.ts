@@ -4,8 +4,8 @@ import { settleCallback } from './with-timeout.ts';
 
 /**
  * Returns whether this id was seen before, and remembers it in the same step for `keepMs`, which is `Infinity` when the
- * message never expires. Called for each message, or signature of it, that is valid otherwise. Anything but `false` rejects the message
- * (`replayed`); so does an error, or no answer within 5 seconds (`replayUnknown`).
+ * message never expires. Called for each message, or signature of it, that is valid otherwise. Anything but `false`
+ * rejects the message (`replayed`); so does an error, or no answer within 5 seconds (`replayUnknown`).
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 

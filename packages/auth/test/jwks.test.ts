@@ -139,6 +139,7 @@ describe('a fetched key set', () => {
     ['max-age=99999999', '3600', 86_400_000],
     ['max-age=3600', 'yesterday', 3_600_000],
     ['private', '3600', 600_000],
+    [`max-age=1${'0'.repeat(400)}`, `1${'0'.repeat(400)}`, 60_000],
   ])('is fresh as long as %s says, less the time it spent in caches (Age: %s)', async (header, age, freshMs) => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': header, age };
@@ -399,7 +400,8 @@ describe('A14: an issuer that cannot be reached', () => {
   it('is named without the query of its URL, which may be a credential', async () => {
     const secret = 'SECRET-123';
     const keys = { algorithms: ['ES256' as const], jwksUri: `${URI}?api_key=${secret}` };
-    const fetch = (url: string) => Promise.reject(new Error(`request to ${url} failed`));
+    const fetch = (url: string) =>
+      Promise.reject(new Error(`request to ${url} failed for ${new URL(url).searchParams.get('api_key')}`));
     const tokens = createJwtVerifier({ issuers: [{ issuer: ISSUER, audience: AUDIENCE, ...keys }], fetch });
     const content = createJwsVerifier({ ...keys, fetch });
     for (const verifier of [tokens, content]) {

@@ -88,6 +88,25 @@ describe('a token client', () => {
   });
 });
 
+describe('refresh tokens that could not be saved', () => {
+  it('are forgotten with the clients of their session', async () => {
+    const store = { ...memoryTokenStore(), save: () => Promise.reject(new Error('down')) };
+    const before = heapUsed();
+    for (let round = 0; round < 4; round++) {
+      const { clock, endpoint } = stageTokens();
+      endpoint.respond = ({ form }) =>
+        endpoint.plain({ access_token: 'a'.repeat(50_000), refresh_token: `${form.get('refresh_token')}-next` });
+      const tokens = Array.from({ length: 100 }, (_, n) =>
+        refreshTokens({ ...client, refreshToken: `${round}-${n}`, fetch: endpoint.fetch, clock, store }).getToken(),
+      );
+      await clock.advance(1_000);
+      await Promise.all(tokens);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(heapUsed() - before).toBeLessThan(10_000_000);
+  });
+});
+
 describe('verifiers', () => {
   it('keep cached headers without the tokens they came with', async () => {
     const secret = new Uint8Array(32).fill(7);

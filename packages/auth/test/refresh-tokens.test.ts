@@ -186,6 +186,71 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(await process(flaky).getToken()).toBe('access-2');
   });
 
+  it('is used by the other clients of the process when it could not be saved', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    let isDown = true;
+    const flaky: TokenStore = {
+      ...store,
+      save: (key, value) => (isDown ? Promise.reject(new Error('down')) : store.save(key, value)),
+    };
+    const first = process(flaky, 'orders').getToken();
+    await clock.advance(1_000);
+    expect(await first).toBe('access-1');
+    isDown = false;
+    // The same token for the same scope, which is saved now; then another one, by the refresh token that came with it.
+    expect(await process(flaky, 'orders').getToken()).toBe('access-1');
+    expect(await process({ ...flaky }, 'orders').getToken()).toBe('access-1');
+    isDown = true;
+    const [third] = [process(flaky, 'billing').getToken(), await clock.advance(1_000)];
+    expect(await third).toBe('access-2');
+    const [fourth] = [process(flaky, 'payments').getToken(), await clock.advance(1_000)];
+    expect(await fourth).toBe('access-3');
+    expect(server.revoked).toBe(false);
+  });
+
+  it('is saved when the client is closed while it is used, and close waits for that', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    const rotate = server.respond!;
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    server.respond = async (request) => {
+      const response = rotate(request);
+      await released;
+      return await response;
+    };
+    const [first, second] = [process(store), process(store, 'billing')];
+    const waiting = Promise.all([first, second].map((one) => errorOf(one.getToken())));
+    await clock.settle();
+    expect(server.calls).toBe(1);
+    let closed = false;
+    const closing = Promise.all([first, second].map((one) => one.close())).then(() => (closed = true));
+    // Those who wait for a token do not wait any longer. The second one has not sent the refresh token, and will not.
+    for (const error of await waiting) expect(error).toMatchObject({ code: 'MAC_CLOSED' });
+    expect(closed).toBe(false);
+    release();
+    await closing;
+    await clock.settle();
+    expect(clock.pendingTimers).toBe(0);
+    expect(await process(store).getToken()).toBe('access-1');
+    expect(await process(store, 'billing').getToken()).toBe('access-2');
+    expect(server).toMatchObject({ calls: 2, revoked: false });
+  });
+
+  it('is not awaited for ever by close', async () => {
+    const { clock, server, process } = session();
+    server.respond = () => new Promise(() => {});
+    const tokens = process({ ...memoryTokenStore(), save: () => new Promise(() => {}) });
+    const failed = errorOf(tokens.getToken());
+    await clock.settle();
+    const closing = tokens.close();
+    expect(await failed).toMatchObject({ code: 'MAC_CLOSED' });
+    await clock.advance(10_000);
+    await closing;
+    await tokens.close();
+  });
+
   it('rejects when the lock cannot be obtained', async () => {
     const { process } = session();
     const store: TokenStore = { ...memoryTokenStore(), withLock: () => Promise.reject(new Error('the lock is taken')) };

@@ -440,10 +440,22 @@ describe('the cause of a failed fetch', () => {
     }
   });
 
+  it('contains no credential of the query of the URL, whole or alone, as it was sent or decoded', async () => {
+    const query = 'tenant=1&api_key=Xy7~Q.abc+def%2Fghi';
+    const decoded = 'Xy7~Q.abc def/ghi';
+    for (const quoted of [query, 'Xy7~Q.abc+def%2Fghi', decoded, encodeURIComponent(decoded)]) {
+      const { endpoint, tokens } = stageTokens({ tokenUrl: `https://id.example.com/token?${query}` });
+      endpoint.respond = () => Promise.reject(new Error(`socket hang up, sent ${quoted}`));
+      const { cause } = await failureOf(tokens.getToken());
+      expect((cause as Error).message).toBe('socket hang up, sent [redacted]');
+    }
+  });
+
   it('contains no part of a credential that begins with another one', async () => {
     const { redactedCause, requestSecrets } = await import('../src/fetch/redacted-cause.ts');
+    const url = new URL('https://id.example.com/token');
     const body = new URLSearchParams({ client_secret: 'long-enough', refresh_token: 'long-enough-and-more' });
-    const { message } = redactedCause(new Error(`no ${body}`), requestSecrets({}, body)) as Error;
+    const { message } = redactedCause(new Error(`no ${body}`), requestSecrets(url, {}, body)) as Error;
     expect(message).toBe('no client_secret=[redacted]&refresh_token=[redacted]');
   });
 

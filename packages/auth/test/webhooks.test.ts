@@ -1,10 +1,10 @@
 // A33: webhooks, by the vectors of Standard Webhooks and the known mistakes of its implementations.
-import { generateKeyPairSync } from 'node:crypto';
+import { createHmac, generateKeyPairSync, type Hmac } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
 import { inspect } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SignatureError, webhookSigner, webhookVerifier, type WebhookVerifierOptions } from '../src/index.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -67,6 +67,15 @@ describe('A33: a webhook', () => {
     const vector = { ...VECTOR, 'webhook-signature': signature };
     expect(webhookSigner({ secrets, clock }).sign(BODY, { id: VECTOR['webhook-id'] })).toEqual(vector);
     expect(await outcome(vector, BODY, { secrets })).toBe('accepted');
+  });
+
+  it('is hashed once for each secret, however many signatures it has', async () => {
+    const others = Array.from({ length: 31 }, (_, n) => `v1,${Buffer.alloc(32, n).toString('base64')}`);
+    const headers = { ...VECTOR, 'webhook-signature': [...others, VECTOR['webhook-signature']].join(' ') };
+    const hashed = vi.spyOn(Object.getPrototypeOf(createHmac('sha256', '')) as Hmac, 'update');
+    expect(await outcome(headers, BODY, { secrets: [OTHER, SECRET] })).toBe('accepted');
+    expect(hashed).toHaveBeenCalledTimes(2);
+    hashed.mockRestore();
   });
 
   it('is accepted while secrets are rotated on either side', async () => {

@@ -2,8 +2,8 @@ import { type Clock, RecencyMap } from '@macadam/core';
 import type { SeenBefore } from '../replay.ts';
 
 /**
- * Remembers ids in the memory of this process. A full store drops the oldest id even if it has not expired: only the holder
- * of a bound token and its key can add ids, and could then replay nothing but their own requests.
+ * Remembers ids in the memory of this process. A full store drops the oldest id even if it has not expired. Only holders of
+ * a bound token and its key can add ids, each by a request of their own; a larger store can be given as `seen`.
  */
 export function memoryReplayStore(clock: Clock, maxEntries: number): SeenBefore {
   const expiryById = new RecencyMap<string, number>();

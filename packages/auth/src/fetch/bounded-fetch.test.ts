@@ -51,6 +51,19 @@ describe('a bounded fetch, with a fetch that ignores its signal', () => {
     expect(cancelled).toBe(1);
   });
 
+  it('ignores what comes after the time limit and is not a response', async () => {
+    const clock = virtualClock({ settle: 'eventLoop' });
+    let respond!: (response: Response) => void;
+    const outcome = request(clock, () => new Promise((resolve) => (respond = resolve))).catch(
+      (error: unknown) => error,
+    );
+    await clock.advance(100);
+    expect(await outcome).toBeInstanceOf(TimeoutError);
+    // An unhandled rejection would end the process.
+    respond(undefined as never);
+    await clock.settle();
+  });
+
   it('does not wait for the cancellation of a body that is too long', async () => {
     const clock = virtualClock({ settle: 'eventLoop' });
     const body = new ReadableStream<Uint8Array>({

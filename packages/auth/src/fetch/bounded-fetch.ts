@@ -95,10 +95,7 @@ async function send(
   if (body !== undefined) init.body = body;
   const fetching = fetch(url, init);
   // A response that comes too late is not read by anyone.
-  fetching.then(
-    (late) => signal.aborted && cancel(late.body, signal.reason),
-    () => {},
-  );
+  fetching.then((late) => signal.aborted && cancel(late.body, signal.reason)).catch(() => {});
   const response = await abortable(fetching, signal);
   if (!readsBody(response.status)) cancel(response.body, undefined);
   const reader = readsBody(response.status) ? response.body?.getReader() : undefined;

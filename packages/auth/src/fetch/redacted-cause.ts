@@ -16,25 +16,45 @@ const SECRET_PARAMETERS = [
   'token',
 ];
 
-/** The credentials in a token request: in its `Authorization` header and in its body, as they are and encoded. */
-export function requestSecrets(headers: Readonly<Record<string, string>>, body: URLSearchParams): readonly string[] {
+/** The credentials in a token request: in its URL, its `Authorization` header and its body, as they are and encoded. */
+export function requestSecrets(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  body: URLSearchParams,
+): readonly string[] {
   const authorization = headers['authorization'] ?? '';
   const credentials = authorization.slice(authorization.indexOf(' ') + 1);
   const password = Buffer.from(credentials, 'base64').toString().split(':').slice(1).join(':');
   const values = [formDecode(password), ...SECRET_PARAMETERS.flatMap((name) => body.getAll(name))];
-  // Clients quote the body as it was sent, and URL libraries encode a text in a way of their own.
-  const encoded = values.flatMap((value) => [value, formEncode(value), encodeURIComponent(value)]);
-  // The longest first: what is left of a secret when a part of it was replaced could not be found any more.
-  return [credentials, password, ...encoded]
-    .filter(({ length }) => length >= MIN_SECRET_LENGTH)
-    .sort((a, b) => b.length - a.length);
+  return secretTexts([credentials, password, ...values.flatMap(encodingsOf), ...querySecrets(url)]);
+}
+
+/** The query of a URL and its values, which may be credentials, as they are and encoded. */
+export function querySecrets({ search, searchParams }: URL): readonly string[] {
+  const asSent = search
+    .slice(1)
+    .split('&')
+    .map((pair) => pair.slice(pair.indexOf('=') + 1));
+  return secretTexts([search.slice(1), ...asSent, ...[...searchParams.values()].flatMap(encodingsOf)]);
 }
 
 /** The values of header fields, with and without the name of an authentication scheme. */
 export function headerSecrets(headers: Readonly<Record<string, unknown>>): readonly string[] {
-  return Object.values(headers)
-    .flatMap((value) => (typeof value === 'string' ? [value, value.slice(value.indexOf(' ') + 1)] : []))
-    .filter(({ length }) => length >= MIN_SECRET_LENGTH);
+  return secretTexts(
+    Object.values(headers).flatMap((value) =>
+      typeof value === 'string' ? [value, value.slice(value.indexOf(' ') + 1)] : [],
+    ),
+  );
+}
+
+/** The longest first: what is left of a secret when a part of it was replaced could not be found any more. */
+function secretTexts(texts: readonly string[]): readonly string[] {
+  return texts.filter(({ length }) => length >= MIN_SECRET_LENGTH).sort((a, b) => b.length - a.length);
+}
+
+/** Clients quote the body as it was sent, and URL libraries encode a text in a way of their own. */
+function encodingsOf(text: string): readonly string[] {
+  return [text, formEncode(text), encodeURIComponent(text)];
 }
 
 /** A copy with name, message, code and causes. An error of this library contains no credential and is returned as it is. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@macadam/core';
 import { fetchBounded, type FetchLike, type FetchResponse, ResponseTooLargeError } from '../fetch/bounded-fetch.ts';
-import { redactedCause } from '../fetch/redacted-cause.ts';
+import { querySecrets, redactedCause } from '../fetch/redacted-cause.ts';
 import { type JwtAlgorithm } from './algorithms.ts';
 import { type KeySet, KeySetError, parseKeySet } from './key-set.ts';
 import { parseStrictObject } from './strict-json.ts';
@@ -53,7 +53,7 @@ export async function fetchJwks(request: JwksRequest): Promise<JwksResponse> {
     (error: unknown) => {
       if (error instanceof ResponseTooLargeError) throw new KeySetError(error.message);
       // HTTP clients quote the URL in their errors.
-      throw url.search === '' ? error : redactedCause(error, [url.search.slice(1)]);
+      throw url.search === '' ? error : redactedCause(error, querySecrets(url));
     },
   );
   const freshnessMs = remainingFreshnessMs(response.headers);
@@ -78,6 +78,11 @@ function remainingFreshnessMs(headers: FetchResponse['headers']): number {
   const maxAge = directives.find((one) => /^max-age="?\d+"?$/.test(one));
   if (maxAge === undefined) return DEFAULT_FRESH_MS;
   const age = /^\d+/.exec(headers.get('age') ?? '')?.[0] ?? '0';
-  const seconds = Number(maxAge.replaceAll(/\D/g, '')) - Number(age);
+  const seconds = deltaSeconds(maxAge.replaceAll(/\D/g, '')) - deltaSeconds(age);
   return Math.min(MAX_FRESH_MS, Math.max(MIN_FRESH_MS, seconds * 1_000));
+}
+
+/** A larger value, however many digits it has, counts as 2^31 (RFC 9111 section 1.2.2). */
+function deltaSeconds(digits: string): number {
+  return Math.min(2 ** 31, Number(digits));
 }

@@ -127,7 +127,7 @@ function combined(lines: readonly string[]): string | undefined {
   return /^[\t -~]*$/.test(value) ? value : undefined;
 }
 
-/** Fields that were parsed, by their lines: the signatures of one message can name a long field in hundreds of components. */
+/** Parsed fields, by their lines (of one message): its signatures can name a long field in hundreds of components. */
 const parsedDictionaries = new WeakMap<readonly string[], MemberSerializer>();
 const canonicalValues = new WeakMap<readonly string[], { readonly value: string | undefined }>();
 

@@ -18,8 +18,8 @@ export interface ReceivedSignature {
   readonly components: readonly Component[];
   /** The signature parameters as they are in the signature base, serialized from what was received. */
   readonly signatureParams: string;
-  readonly created: number | undefined;
-  readonly expires: number | undefined;
+  readonly createdAtMs: number | undefined;
+  readonly expiresAtMs: number | undefined;
   readonly keyId: string | undefined;
   readonly nonce: string | undefined;
   readonly algorithm: string | undefined;
@@ -73,8 +73,8 @@ function parseSignature(
     label,
     components,
     signatureParams,
-    created: timeParameter(parameters, 'created'),
-    expires: timeParameter(parameters, 'expires'),
+    createdAtMs: timeParameter(parameters, 'created'),
+    expiresAtMs: timeParameter(parameters, 'expires'),
     keyId: stringParameter(parameters, 'keyid'),
     nonce: stringParameter(parameters, 'nonce'),
     algorithm: stringParameter(parameters, 'alg'),
@@ -102,11 +102,12 @@ function parseField(value: string, header: string): NonNullable<ReturnType<typeo
   return dictionary;
 }
 
+/** A time in epoch milliseconds; the parameter is in seconds. */
 function timeParameter(parameters: FieldParameters, name: string): number | undefined {
   const value = parameters.get(name);
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw malformed(name);
-  return value;
+  return value * 1_000;
 }
 
 function stringParameter(parameters: FieldParameters, name: string): string | undefined {

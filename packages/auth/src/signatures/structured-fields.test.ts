@@ -1,4 +1,5 @@
 // RFC 9651: the canonical form of a field, and fields that are malformed or ambiguous.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FieldKind, memberSerializer, parseStrictDictionary, reserialize } from './structured-fields.ts';
 
@@ -204,6 +205,27 @@ describe('every character, compared with the grammar', () => {
     ['@"1"', false],
   ])('%s: %s', (text, expected) => {
     expect(reads('item', text)).toBe(expected);
+  });
+
+  it('in display strings: written alike, however it was encoded, and the values around it stay', () => {
+    const encode = (byte: number): string => `%${byte.toString(16).padStart(2, '0')}`;
+    const mustEncode = (byte: number): boolean => byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x25;
+    const piece = fc.tuple(fc.constantFrom(...'DCT@01ac%"\\\n\u{10}\xe9\u20ac '), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), fc.constantFrom('D', 'DD1.0', '1.0', '@5'), (pieces, other) => {
+        const write = (encodeAll: boolean): string =>
+          pieces
+            .flatMap(([character, encoded]) =>
+              [...Buffer.from(character)].map((byte) =>
+                mustEncode(byte) || (encodeAll && encoded) ? encode(byte) : String.fromCharCode(byte),
+              ),
+            )
+            .join('');
+        expect(reserialize(`${other}, %"${write(true)}", ${other}`, 'list')).toBe(
+          `${other}, %"${write(false)}", ${other}`,
+        );
+      }),
+    );
   });
 
   it('large fields are accepted', () => {

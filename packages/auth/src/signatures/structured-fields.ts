@@ -93,7 +93,9 @@ interface MarkedText {
  */
 function withMarkedValues(text: string): MarkedText | undefined {
   if (text.includes(BYTE_ORDER_MARK)) return undefined;
-  const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
+  // In a display string the mark can also be written encoded; it is not encoded any more when it is serialized.
+  const decoded = text.replaceAll('%44', 'D');
+  const longest = Math.max(0, ...(decoded.match(/D+/g) ?? []).map(({ length }) => length));
   const mark = 'D'.repeat(longest + 1);
   const canonicalInteger = (sign: string, digits: string): string => {
     const digitsOnly = digits.replace(/^0+(?=\d)/, '');

@@ -62,9 +62,9 @@ export function parseTarget(url: string): Target | undefined {
 const queryParameters = new WeakMap<Target, ReadonlyMap<string, string | undefined>>();
 
 /**
- * The value of a query parameter in the encoding of RFC 9421 section 2.2.8, which `name` has to have too. `undefined` when
- * the parameter is missing or occurs more than once, and when it is not valid UTF-8 or has a `%` that encodes nothing, which
- * parsers read differently.
+ * The value of a query parameter in the encoding of RFC 9421 section 2.2.8, which `name` has to have too. `undefined`
+ * when the parameter is missing or occurs more than once, and when it is not valid UTF-8 or has a `%` that encodes
+ * nothing, which parsers read differently.
  */
 export function queryParameter(target: Target, name: string): string | undefined {
   const parameters = queryParameters.get(target) ?? parseQuery(target.query);

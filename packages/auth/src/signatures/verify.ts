@@ -125,7 +125,7 @@ async function verifySignature(
   settings: VerifySettings,
   giveUpAt: number,
 ): Promise<VerifiedSignature> {
-  const { components, signatureParams, created, expires, keyId, nonce, tag, label, signature } = received;
+  const { components, signatureParams, createdAtMs, expiresAtMs, keyId, nonce, tag, label, signature } = received;
   const isCovered = (wanted: Component): boolean =>
     components.some(({ normalizedIdentifier }) => normalizedIdentifier === wanted.normalizedIdentifier);
   const missingComponent = required.find((component) => !isCovered(component));
@@ -140,14 +140,14 @@ async function verifySignature(
   if (!key.verify(base.bytes, signature)) throw new SignatureError('signature', { header: 'signature' });
   // Checked again, since the lookup of the key may have taken a while.
   checkTimes(received, settings);
-  for (const component of components) checkDigest(component, parsed);
+  checkDigests(components, parsed);
   return Object.freeze({
     label,
     keyId,
     algorithm,
     components: Object.freeze(components.map(({ identifier }) => identifier)),
-    createdAtMs: created === undefined ? undefined : created * 1_000,
-    expiresAtMs: expires === undefined ? undefined : expires * 1_000,
+    createdAtMs,
+    expiresAtMs,
     nonce,
     tag,
   });
@@ -157,11 +157,15 @@ async function verifySignature(
 async function rejectReplays(
   seen: SeenBefore,
   verified: readonly VerifiedSignature[],
-  { clock, clockToleranceMs, maxAgeMs }: VerifySettings,
+  settings: VerifySettings,
 ): Promise<void> {
+  const { clock, clockToleranceMs, maxAgeMs } = settings;
   // By id: a sender may use one nonce for several signatures of a message.
   const keepMsById = new Map<string, number>();
-  for (const { keyId, nonce, expiresAtMs = Infinity } of verified) {
+  for (const one of verified) {
+    // Again: the lookups of the keys of later signatures may have taken a while, too.
+    checkTimes(one, settings);
+    const { keyId, nonce, expiresAtMs = Infinity } = one;
     const id = JSON.stringify([keyId, nonce]);
     // Longer than the message is valid by 1 ms, since it is valid in the last one, too.
     const keepMs = Math.min(maxAgeMs, expiresAtMs - clock.now()) + 2 * clockToleranceMs + 1;
@@ -170,16 +174,17 @@ async function rejectReplays(
   await Promise.all([...keepMsById].map(([id, keepMs]) => rejectReplay(seen, id, keepMs, 'nonce', clock)));
 }
 
-function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySettings): void {
-  const { clock, clockToleranceMs: tolerance, maxAgeMs } = settings;
+function checkTimes(
+  { createdAtMs, expiresAtMs }: Pick<ReceivedSignature, 'createdAtMs' | 'expiresAtMs'>,
+  { clock, clockToleranceMs: tolerance, maxAgeMs }: VerifySettings,
+): void {
   const now = clock.now();
-  if (created === undefined && maxAgeMs !== Infinity) throw new SignatureError('parameter', { header: 'created' });
-  if (created !== undefined && !(now >= created * 1_000 - tolerance))
+  if (createdAtMs === undefined && maxAgeMs !== Infinity) throw new SignatureError('parameter', { header: 'created' });
+  if (createdAtMs !== undefined && !(now >= createdAtMs - tolerance))
     throw new SignatureError('tooNew', { header: 'created' });
-  if (created !== undefined && !(now <= created * 1_000 + maxAgeMs + tolerance)) {
+  if (createdAtMs !== undefined && !(now <= createdAtMs + maxAgeMs + tolerance))
     throw new SignatureError('tooOld', { header: 'created' });
-  }
-  if (expires !== undefined && !(now < expires * 1_000 + tolerance))
+  if (expiresAtMs !== undefined && !(now < expiresAtMs + tolerance))
     throw new SignatureError('expired', { header: 'expires' });
 }
 
@@ -191,7 +196,7 @@ async function resolveKey(
 ): Promise<{ key: BoundKey; algorithm: SignatureAlgorithm }> {
   let resolved;
   try {
-    resolved = await settleCallback(resolve(keyId), clock, Math.max(0, giveUpAt - clock.monotonic()));
+    resolved = await settleCallback(resolve(keyId), clock, Math.max(0, Math.ceil(giveUpAt - clock.monotonic())));
   } catch (cause) {
     throw new SignatureError('keyUnavailable', { header: 'keyid', cause });
   }
@@ -209,17 +214,26 @@ async function resolveKey(
 }
 
 /**
- * Compares a signed digest with the content. A digest with `;req` belongs to the request of a response; the content of the
- * request is not part of this message.
+ * Compares the signed digests with the content. A digest with `;req` belongs to the request of a response; the content of
+ * the request is not part of this message.
  */
-function checkDigest({ name, parameters }: Component, parsed: ParsedMessage): void {
-  if ((name !== 'content-digest' && name !== 'repr-digest') || parameters.has('req')) return;
+function checkDigests(components: readonly Component[], parsed: ParsedMessage): void {
+  const compared = new Set<readonly string[]>();
+  for (const { name, parameters } of components) {
+    if ((name !== 'content-digest' && name !== 'repr-digest') || parameters.has('req')) continue;
+    const lines = (parameters.has('tr') ? parsed.trailers : parsed.fields).get(name) ?? [];
+    // Each field once: dozens of components can name members of it, and the content may be long.
+    if (compared.has(lines)) continue;
+    compared.add(lines);
+    if (!contentMatches(name, lines.join(', '), parsed)) throw new SignatureError('digest', { header: name });
+  }
+}
+
+function contentMatches(name: 'content-digest' | 'repr-digest', digest: string, parsed: ParsedMessage): boolean {
   const { body, representation } = parsed.message;
-  const value = ((parameters.has('tr') ? parsed.trailers : parsed.fields).get(name) ?? []).join(', ');
-  const content =
-    name === 'content-digest' ? body : (representation ?? (isWholeRepresentation(parsed) ? body : undefined));
-  const isComparable = name === 'content-digest' || content !== undefined;
-  if (!isComparable || !digestMatches(value, bytesOf(content))) throw new SignatureError('digest', { header: name });
+  if (name === 'content-digest') return digestMatches(digest, bytesOf(body));
+  const content = representation ?? (isWholeRepresentation(parsed) ? body : undefined);
+  return content !== undefined && digestMatches(digest, bytesOf(content));
 }
 
 /**

@@ -33,6 +33,8 @@ export interface CachingTokenClientSettings {
   /** Counts that are shared with other clients. */
   readonly counts?: RequestCounts | undefined;
   readonly grant: (signal: AbortSignal, rejectedToken: string | undefined) => Promise<GrantedToken>;
+  /** Resolves when nothing is in flight any more that `close` does not cancel. Never rejects. Default: nothing is. */
+  readonly finished?: () => Promise<void>;
 }
 
 const MAX_BACKOFF_MS = 30_000;
@@ -115,7 +117,7 @@ export class CachingTokenClient implements TokenClient {
 
   close(): Promise<void> {
     this.#token.close();
-    return Promise.resolve();
+    return this.#settings.finished?.() ?? Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

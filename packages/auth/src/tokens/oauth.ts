@@ -179,7 +179,7 @@ async function send(
   }).catch((cause: unknown) => {
     if (signal.aborted) throw cause;
     const tooLong = cause instanceof ResponseTooLargeError;
-    const redacted = tooLong ? cause : redactedCause(cause, requestSecrets(headers, body));
+    const redacted = tooLong ? cause : redactedCause(cause, requestSecrets(url, headers, body));
     throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause: redacted });
   });
   info.status = response.status;

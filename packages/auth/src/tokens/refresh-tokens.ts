@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertFunction, assertObject, OptionsError, withheld, underPath } from '@macadam/core';
+import { abortable, assertFunction, assertObject, OptionsError, withheld, underPath } from '@macadam/core';
 import { withTimeout } from '../with-timeout.ts';
 import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
@@ -7,6 +7,7 @@ import { type GrantedToken, CachingTokenClient } from './caching-token-client.ts
 import { nameOf, requestToken, type TokenResponse } from './oauth.ts';
 import type { TokenClientOptions } from './options.ts';
 import { type TokenClientSettings, tokenClientSettings } from './settings.ts';
+import { type SharedSession, sharedSession } from './shared-session.ts';
 import type { TokenClient } from './token-client.ts';
 import { lifetimeOf } from './token-lifetime.ts';
 import { memoryTokenStore, type StoredAccessToken, type StoredTokens, type TokenStore } from './token-store.ts';
@@ -16,8 +17,8 @@ export interface RefreshTokensOptions extends TokenClientOptions {
   /** The refresh token of the session. Later ones are kept in the store. */
   refreshToken: string;
   /**
-   * Where refresh tokens are kept. Clients that share a session must share a store, in several processes or in one, even for
-   * different scopes. Default: the memory of this client.
+   * Where refresh tokens are kept. Clients that share a session must share a store, in several processes or in one,
+   * even for different scopes. Default: the memory of this client.
    */
   store?: TokenStore;
 }
@@ -37,7 +38,8 @@ const SAVE_RETRY_MS = 200;
  * Refreshed as those of `clientCredentials`.
  *
  * A refresh token that changes with each use is used only once: under the lock of the store, the next process finds the
- * new one. One that was rejected is not sent again for 10 minutes, unless the store has another by then.
+ * new one. One that was rejected is not sent again for 10 minutes, unless the store has another by then. `close` waits
+ * for a request in flight, for at most twice `timeoutMs`, and the refresh token in its response is saved.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a token
  * @example
@@ -75,6 +77,7 @@ function makeRefreshTokens(options: RefreshTokensOptions): TokenClient {
     endpoint: nameOf(endpoint),
     description: `tokens of ${nameOf(endpoint)} by a refresh token, as ${endpoint.client.id} (${endpoint.client.method}), ${requested}`,
     grant: (signal, rejectedAccessToken) => session.grant(signal, rejectedAccessToken),
+    finished: () => session.finished(),
   });
   observeTokens(settings.name, client);
   return client;
@@ -86,8 +89,9 @@ class Session {
   readonly #store: TokenStore;
   readonly #sessionKey: string;
   readonly #requestKey: string;
-  /** Tokens that could not be saved. They contain the only valid refresh token of the session. */
-  #unsaved: StoredTokens | undefined;
+  readonly #shared: SharedSession;
+  /** The last grant. It settles when the lock has been released. */
+  #granted: Promise<GrantedToken> | undefined;
   #rejectedRefresh:
     { readonly refreshToken: string; readonly until: number; readonly error: TokenRequestError } | undefined;
 
@@ -97,26 +101,34 @@ class Session {
     this.#store = store;
     this.#sessionKey = sessionKey(settings, initialRefreshToken);
     this.#requestKey = requestKey(settings);
+    this.#shared = sharedSession(store, this.#sessionKey);
   }
 
   async grant(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
     try {
       // With a time limit: the store may be the user's code, and every caller of `getToken` waits for it.
-      const granted = this.#store.withLock(
+      this.#granted = this.#store.withLock(
         this.#sessionKey,
         () => this.#grantUnderLock(signal, rejectedAccessToken),
         signal,
       );
-      return await withTimeout(STORE_TIMEOUT_MS, this.#settings.clock, granted);
+      return await abortable(withTimeout(STORE_TIMEOUT_MS, this.#settings.clock, this.#granted), signal);
     } catch (error) {
       if (signal.aborted || error instanceof TokenRequestError) throw error;
       throw new TokenRequestError('store', nameOf(this.#settings.endpoint), { cause: error });
     }
   }
 
+  /** Resolves when the grant in flight is finished, or has had the time that its requests may take. Never rejects. */
+  async finished(): Promise<void> {
+    const { clock, endpoint } = this.#settings;
+    if (this.#granted === undefined) return;
+    await withTimeout(2 * endpoint.timeoutMs, clock, this.#granted).catch(() => {});
+  }
+
   async #grantUnderLock(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
-    const { endpoint, parameters, clock } = this.#settings;
-    const stored = this.#unsaved ?? validateStored(await this.#store.load(this.#sessionKey));
+    const { clock } = this.#settings;
+    const stored = this.#shared.unsaved ?? validateStored(await this.#store.load(this.#sessionKey));
     const known = accessTokensOf(stored);
     const fromOtherClient = reusableGrant(
       known.get(this.#requestKey),
@@ -124,11 +136,21 @@ class Session {
       rejectedAccessToken,
       this.#settings.minRemainingMs,
     );
-    if (fromOtherClient !== undefined && this.#unsaved === undefined) return fromOtherClient;
+    if (fromOtherClient !== undefined) {
+      await this.#save();
+      return fromOtherClient;
+    }
     const refreshToken = stored?.refreshToken ?? this.#initialRefreshToken;
     if (this.#rejectedRefresh?.refreshToken === refreshToken && clock.monotonic() < this.#rejectedRefresh.until) {
       throw this.#rejectedRefresh.error;
     }
+    signal.throwIfAborted();
+    return await this.#refresh(refreshToken, known);
+  }
+
+  /** Never cancelled: the server may have replaced the refresh token, and the new one is in the response alone. */
+  async #refresh(refreshToken: string, known: Map<string, StoredAccessToken>): Promise<GrantedToken> {
+    const { endpoint, parameters, clock } = this.#settings;
     const grantedAtMs = clock.now();
     let response: TokenResponse;
     try {
@@ -136,7 +158,7 @@ class Session {
         endpoint,
         'refresh_token',
         [...parameters, ['refresh_token', refreshToken]],
-        signal,
+        new AbortController().signal,
       );
     } catch (error) {
       if (error instanceof TokenRequestError && error.error === 'invalid_grant') {
@@ -148,8 +170,11 @@ class Session {
     const { accessToken } = response;
     known.set(this.#requestKey, { accessToken, grantedAtMs, lifetimeMs });
     const valid = [...known].filter(([, one]) => clock.now() < one.grantedAtMs + one.lifetimeMs);
-    this.#unsaved = { refreshToken: response.refreshToken ?? refreshToken, accessTokens: Object.fromEntries(valid) };
-    await this.#save(signal);
+    this.#shared.unsaved = {
+      refreshToken: response.refreshToken ?? refreshToken,
+      accessTokens: Object.fromEntries(valid),
+    };
+    await this.#save();
     return { token: accessToken, lifetimeMs, isOddLifetime };
   }
 
@@ -157,16 +182,16 @@ class Session {
    * Never throws because of the store: the token is valid anyway, and what was not saved now is saved with the next
    * one.
    */
-  async #save(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; this.#unsaved !== undefined; attempt++) {
+  async #save(): Promise<void> {
+    for (let attempt = 1; this.#shared.unsaved !== undefined; attempt++) {
       try {
-        await this.#store.save(this.#sessionKey, this.#unsaved);
-        this.#unsaved = undefined;
+        await this.#store.save(this.#sessionKey, this.#shared.unsaved);
+        this.#shared.unsaved = undefined;
       } catch {
         if (attempt === SAVE_ATTEMPTS) return;
         // Other processes would use the old refresh token, and the server would end the session: worth a retry under
         // the lock.
-        await this.#settings.clock.sleep(SAVE_RETRY_MS, signal);
+        await this.#settings.clock.sleep(SAVE_RETRY_MS);
       }
     }
   }
@@ -207,8 +232,8 @@ function reusableGrant(
 }
 
 /**
- * The key of the session in the store: a hash of the server, the client and the first refresh token. Nothing else may be part
- * of it: the refresh token is the same whatever is requested with it.
+ * The key of the session in the store: a hash of the server, the client and the first refresh token. Nothing else may be
+ * part of it: the refresh token is the same whatever is requested with it.
  */
 function sessionKey({ endpoint: { client, url } }: TokenClientSettings, initialRefreshToken: string): string {
   return hash('sha256', JSON.stringify([url.href, client.id, initialRefreshToken]), 'base64url');

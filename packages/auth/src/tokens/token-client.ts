@@ -54,6 +54,9 @@ export interface TokenClient extends TokenSource, AsyncDisposable {
   describe(): string;
   /** Returns the counts since it was created. */
   stats(): TokenClientStats;
-  /** Cancels the request in flight. A valid token is still returned; getting a new one rejects with `MAC_CLOSED`. */
+  /**
+   * Cancels the request in flight; one with a refresh token is completed instead, and awaited. A valid token is still
+   * returned; getting a new one rejects with `MAC_CLOSED`.
+   */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@
 export interface StoredTokens {
   /** The current refresh token. */
   readonly refreshToken: string;
-  /** The last access tokens, for the clients that did not request them, by a hash of scope, audience and other parameters. */
+  /** The last access tokens, for the clients that did not request them, by a hash of what was requested. */
   readonly accessTokens?: Readonly<Record<string, StoredAccessToken>>;
 }
 

@@ -46,7 +46,7 @@ export interface WebhookVerifier {
   verify(headers: IncomingHeaders, rawBody: string | Uint8Array): Promise<VerifiedWebhook>;
 }
 
-/** More than any rotation needs. Each signature is compared with each key. */
+/** More than any rotation needs. Each signature is verified with each key of its scheme. */
 const MAX_SIGNATURES = 32;
 
 /**
@@ -92,7 +92,7 @@ function makeWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
       const ageMs = clock.now() - timestampMs;
       if (!(ageMs <= toleranceMs)) throw new SignatureError('tooOld', { header: TIMESTAMP_HEADER });
       if (!(ageMs >= -toleranceMs)) throw new SignatureError('tooNew', { header: TIMESTAMP_HEADER });
-      // Twice the tolerance: a message with a timestamp in the future is valid for that long, and in the last millisecond.
+      // Twice the tolerance: a message with a timestamp in the future is valid for that long, and in the millisecond after.
       if (seen !== undefined) await rejectReplay(seen, id, toleranceMs * 2 + 1, ID_HEADER, clock);
       return Object.freeze({ id, timestampMs });
     },
@@ -114,12 +114,13 @@ function parseTimestamp(text: string): number {
 function anySignatureMatches(keys: readonly WebhookKey[], content: Buffer, header: string): boolean {
   const signatures = header.split(' ');
   if (signatures.length > MAX_SIGNATURES) throw new SignatureError('malformed', { header: SIGNATURE_HEADER });
+  const verifiers = keys.map(({ scheme, verifierOf }) => ({ scheme, verify: verifierOf(content) }));
   return signatures.some((one) => {
     const comma = one.indexOf(',');
     const text = one.slice(comma + 1);
     const signature = Buffer.from(text, 'base64');
     if (signature.toString('base64') !== text) return false;
     // A signature of an unknown scheme matches no key and is skipped: senders may add newer schemes.
-    return keys.some(({ scheme, verify }) => scheme === one.slice(0, comma) && verify(content, signature));
+    return verifiers.some(({ scheme, verify }) => scheme === one.slice(0, comma) && verify(signature));
   });
 }
