@@ -84,6 +84,33 @@ describe('MacadamError', () => {
   });
 });
 
+/** A value whose every use throws. */
+function revokedProxy(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+it.each([
+  { name: 'a revoked proxy', thrown: revokedProxy() },
+  {
+    name: 'an error whose message throws',
+    thrown: Object.defineProperty(new Error('down'), 'message', {
+      get: () => {
+        throw new Error('my bug');
+      },
+    }),
+  },
+])('the JSON of an error is complete although $name was thrown', ({ thrown }) => {
+  const error = new MacadamError('gave up', { code: 'MAC_GAVE_UP', cause: thrown });
+  Object.assign(error, { attempts: [{ attempt: 1, error: thrown }] });
+  expect(JSON.parse(JSON.stringify(error))).toMatchObject({
+    code: 'MAC_GAVE_UP',
+    cause: 'a value that cannot be read',
+    attempts: [{ attempt: 1, error: 'a value that cannot be read' }],
+  });
+});
+
 describe('OptionsError', () => {
   it('says which option is wrong, what was received and what is allowed', () => {
     const error = new OptionsError('retry.maxAttempts', 0, 'a whole number of at least 1');

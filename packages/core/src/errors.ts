@@ -81,10 +81,14 @@ function fieldsToJson(value: object, depth: number): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).map(convert));
 }
 
-/** What was thrown can be anything, and may contain credentials: unless it is an error, only a string is shown. */
+/** What was thrown can be anything, and may contain credentials: unless it is an error, only a string is shown. Never throws. */
 function thrownToJson(thrown: unknown, depth: number): unknown {
-  if (thrown instanceof Error) return toJsonValue(thrown, depth - 1);
-  return typeof thrown === 'string' ? thrown : describeValue(thrown);
+  try {
+    if (thrown instanceof Error) return toJsonValue(thrown, depth - 1);
+    return typeof thrown === 'string' ? thrown : describeValue(thrown);
+  } catch {
+    return 'a value that cannot be read';
+  }
 }
 
 /**

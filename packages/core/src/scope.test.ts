@@ -5,10 +5,7 @@ import { currentWork, runWork } from './work.ts';
 
 /** Calls `ownRetries` like a policy does, in an asynchronous context of its own. */
 function withOwnedRetries<T>(fn: () => T, scope = new RetryScope(currentWork())): T {
-  return new AsyncResource('Test').runInAsyncScope(() => {
-    ownRetries(scope);
-    return fn();
-  });
+  return new AsyncResource('Test').runInAsyncScope(() => ownRetries(scope, fn, undefined));
 }
 
 describe('retriesOwnedUpstream', () => {
@@ -22,6 +19,13 @@ describe('retriesOwnedUpstream', () => {
     expect(retriesOwnedUpstream()).toBe(false);
     expect(await inside).toEqual([true, true]);
     expect(retriesOwnedUpstream()).toBe(false);
+  });
+
+  it('ends with the function, also for what runs in the same context later', () => {
+    const context = new AsyncResource('Test');
+    const scope = new RetryScope(undefined);
+    expect(context.runInAsyncScope(() => ownRetries(scope, retriesOwnedUpstream, undefined))).toBe(true);
+    expect(context.runInAsyncScope(retriesOwnedUpstream)).toBe(false);
   });
 
   it('stays true in nested work, and does not change the current work', () => {

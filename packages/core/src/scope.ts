@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { Work } from './work.ts';
 
 /** What Macadam attaches to the current asynchronous context. */
@@ -12,6 +12,8 @@ export interface Scope {
 /**
  * The scope of a call whose failures are retried, for authors of retries: what fails inside is repeated by this call, so that retries in
  * it make a single attempt. That ends when the call has settled, because what goes on in the background then has nobody to repeat it.
+ *
+ * Apart from the call, which would otherwise be kept, with its result, by all that goes on in the background.
  */
 export class RetryScope implements Scope {
   /** The work that the call is part of. */
@@ -61,19 +63,35 @@ export function runDetached<T>(fn: () => T): T {
 const atRoot = AsyncLocalStorage.snapshot();
 
 /**
- * Runs `fn` outside of all asynchronous context: work, traces, requests of a framework. For what outlives the call that happens to
- * start it and would otherwise keep that context alive.
+ * Runs `fn` outside of the current asynchronous context: work, traces, requests of a framework. For what outlives the call that happens
+ * to start it and would otherwise keep that context alive. The context it runs in is that in which this package was first imported,
+ * which is none unless that happens within a request.
  */
 export function runAtRoot<T>(fn: () => T): T {
   return atRoot(fn);
 }
 
+/** Whether `enterWith` changes a context for all that runs in it later, as before Node 24. Since then it enters a copy. */
+function entersForAll(): boolean {
+  const probe = new AsyncLocalStorage<boolean>();
+  const context = new AsyncResource('MacadamProbe');
+  context.runInAsyncScope(() => probe.enterWith(true));
+  const entered = context.runInAsyncScope(() => probe.getStore()) === true;
+  probe.disable();
+  return entered;
+}
+
+const mustLeave = entersForAll();
+
 /**
- * Makes `scope` that of the current asynchronous context, whose failures its call retries. For authors of retries; call it inside a
- * context of your own (`AsyncResource.runInAsyncScope`), and not where {@link retriesOwnedUpstream} is true.
+ * Runs `fn(argument)` in `scope`, whose call retries what fails inside. For authors of retries; call it inside a context of your own
+ * (`AsyncResource.runInAsyncScope`), and not where {@link retriesOwnedUpstream} is true.
  */
-export function ownRetries(scope: RetryScope): void {
+export function ownRetries<A, R>(scope: RetryScope, fn: (argument: A) => R, argument: A): R {
+  if (mustLeave) return storage.run(scope, fn, argument);
+  // Cheaper than `run`, which makes another copy of the context to leave it.
   storage.enterWith(scope);
+  return fn(argument);
 }
 
 /**

@@ -4,9 +4,8 @@ import type { ExecuteContext } from './policy.ts';
 import { emitWarning } from './warning.ts';
 
 function invoke(attempt: Attempt): unknown {
-  const { call } = attempt;
-  if (call.retryScope !== undefined) ownRetries(call.retryScope);
-  return call.fn(attempt);
+  const { fn, retryScope } = attempt.call;
+  return retryScope === undefined ? fn(attempt) : ownRetries(retryScope, fn, attempt);
 }
 
 /** The innermost layer: one attempt to run the function, which is also the context that the function receives. */

@@ -85,19 +85,13 @@ export class Call implements Sink {
   /** The attempts that failed so far; undefined before the first failure. */
   history: AttemptRecord[] | undefined;
   readonly promise: Promise<unknown>;
-  #started = false;
-  #settled = false;
+  #state: 'running' | 'settled' | 'starting' = 'starting';
   /** The last timeout that was cut short, by the limits of this call. */
   cutShort: unknown = undefined;
   /** The retry budget in which a layer further out counts this call. */
   countedIn: RetryBudget | undefined = undefined;
-  /** The scope of the function, if a layer of this call retries, so that policies inside the function must not. */
+  /** The scope of the function, if a layer of this call retries what fails in it; undefined also if a retry around this call does. */
   readonly retryScope: RetryScope | undefined;
-  /**
-   * Whether a retry around this call retries its failures. Read once, at the start: on Node 22 an attempt marks the
-   * whole asynchronous context below it.
-   */
-  readonly retriesOwnedUpstream: boolean;
   /** The asynchronous context of the caller, for attempts that are started by timers or other calls. */
   #context: AsyncResource | undefined;
   readonly #resolve: (value: unknown) => void;
@@ -111,8 +105,8 @@ export class Call implements Sink {
     this.startedAt = this.lastReading = chain.clock.monotonic();
     this.history = undefined;
     const scope = currentScope();
-    this.retriesOwnedUpstream = scope?.retryOwner?.settled === false;
-    this.retryScope = chain.ownsRetries && !this.retriesOwnedUpstream ? new RetryScope(scope?.work) : undefined;
+    const ownsRetries = chain.ownsRetries && scope?.retryOwner?.settled !== false;
+    this.retryScope = ownsRetries ? new RetryScope(scope?.work) : undefined;
     this.#context = chain.keepsContext ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise(captureFunctions);
@@ -131,8 +125,9 @@ export class Call implements Sink {
       return;
     }
     const running = chain.outermost.start(this, 1, this);
-    this.#started = true;
-    if (signal !== undefined && !this.#settled) {
+    if (this.#state === 'settled') return;
+    this.#state = 'running';
+    if (signal !== undefined) {
       this.#unsubscribe = onAbort(signal, (reason) => {
         this.nextEvent();
         if (wasCutShort(reason)) this.cutShort = reason;
@@ -164,15 +159,16 @@ export class Call implements Sink {
   }
 
   fail(error: unknown): void {
+    const isStarting = this.#state === 'starting';
     this.#settle();
-    if (this.#started) this.#reject(error);
+    if (!isStarting) this.#reject(error);
     // Rejected synchronously, before the caller has the promise: deferred, since the runtime would treat the rejection as
     // unhandled first, which costs more than the rejection itself.
     else void resolvedPromise.then(() => this.#reject(error));
   }
 
   #settle(): void {
-    this.#settled = true;
+    this.#state = 'settled';
     this.#unsubscribe?.();
     if (this.retryScope !== undefined) this.retryScope.settled = true;
   }

@@ -4,8 +4,10 @@
  * If a deadline further out ends an attempt before it had half of its own limit, the dependency was not slow: the caller was
  * impatient. What counts as half depends on the layer that judges, and policies can be nested: the function of one call often
  * passes its signal to another call, which is then cancelled with the same error but has other limits. Each call therefore has a
- * verdict of its own (`call.cutShort`), which its layers go by. The public mark on the error is the verdict of the outermost call.
+ * verdict of its own (`call.cutShort`), which its layers go by. The public mark on the error is the verdict of the outermost call that
+ * it cancelled.
  */
+import { isMacadamError } from '@macadam/core';
 import type { Call } from './call.ts';
 
 const marked = new WeakSet<object>();
@@ -31,5 +33,10 @@ export function publishVerdict(error: object, call: Call): void {
  */
 export function isCutShort(error: unknown, call: Call): boolean {
   if (error === undefined) return false;
-  return call.cutShort === error || (wasCutShort(error) && call.now >= call.deadlineAt);
+  return call.cutShort === error || (call.now >= call.deadlineAt && wasCutShort(lastFailureOf(error)));
+}
+
+/** A retry nested in the function wraps its last failure when it gives up. */
+function lastFailureOf(error: unknown): unknown {
+  return isMacadamError(error, 'MAC_ATTEMPTS_EXHAUSTED') ? error.cause : error;
 }

@@ -24,7 +24,7 @@ export interface Layer {
   readonly defers: boolean;
   /** Whether it captures the context of the caller itself when it defers a call. Otherwise that is done for every call. */
   readonly keepsContext?: boolean;
-  /** Whether it may run the function more than once, so that a timeout inside limits each attempt. */
+  /** Whether it makes attempts, also if its options allow only one, so that a timeout inside limits each attempt. */
   readonly repeats: boolean;
   /** Whether it repeats what fails, so that policies inside the function must not. Default: false. */
   readonly ownsRetries?: boolean;

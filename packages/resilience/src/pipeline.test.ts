@@ -99,6 +99,31 @@ describe('pipeline', () => {
     expect(await own.runUntil(call)).toBe('ok');
   });
 
+  it('limits the attempts of a retry around it, whatever the limit of the whole call', async () => {
+    const own = virtualClock();
+    const attempts = pipeline(timeout({ timeoutMs: 100, clock: own }), circuitBreaker({ clock: own }));
+    const repeated = pipeline(retry({ clock: own, maxAttempts: 1 }), attempts);
+    const hang = (): Promise<never> => new Promise<never>(() => {});
+    const call = repeated.execute(hang, { timeoutMs: 5_000 });
+    await expect(own.runUntil(call)).rejects.toThrow('The attempt took longer than 100 ms');
+    await expect(own.runUntil(repeated.execute(hang, { attemptTimeoutMs: 20 }))).rejects.toThrow('20 ms');
+    await expect(own.runUntil(attempts.execute(hang, { timeoutMs: 300 }))).rejects.toThrow('The call took longer than');
+  });
+
+  it('inside of another one, makes the timeouts after it those of attempts', async () => {
+    const own = virtualClock();
+    const whole = pipeline(timeout({ timeoutMs: 1_000, clock: own }), retry({ clock: own, maxAttempts: 1 }));
+    const guarded = pipeline(whole, timeout({ timeoutMs: 100, clock: own }));
+    const call = guarded.execute(() => new Promise(() => {}), { timeoutMs: 500 });
+    await expect(own.runUntil(call)).rejects.toThrow('The attempt took longer than 100 ms');
+    expect(guarded.stats()).toMatchObject({ pipeline: { timeout: {}, retry: {} }, attemptTimeout: { timedOut: 1 } });
+  });
+
+  it('has the statistics of each of several inner ones', () => {
+    const guarded = pipeline(pipeline(retry({ clock })), pipeline(circuitBreaker({ clock })));
+    expect(guarded.stats()).toMatchObject({ pipeline: { retry: {} }, pipeline2: { circuitBreaker: {} } });
+  });
+
   it('describes its policies in order', () => {
     expect(standardPipeline({ name: 'db', timeoutMs: 2_000, attemptTimeoutMs: 500 }).describe()).toMatchInlineSnapshot(`
       "1. bulkhead: 1000 in flight, none queued

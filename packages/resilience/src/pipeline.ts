@@ -28,11 +28,11 @@ const ATTEMPT_TIMEOUT = 7;
 type Role = 'attempt' | 'call';
 
 /** A timeout limits the whole call, unless a retry or another timeout is outside it: then it limits each attempt. */
-function rolesOf(policies: readonly Policy[], layers: readonly Layer[]): readonly Role[] {
+function rolesOf(layers: readonly Layer[]): readonly Role[] {
   let role: Role = 'call';
-  return policies.map(({ kind }, i) => {
+  return layers.map(({ repeats, limitMs }) => {
     const ownRole = role;
-    if (kind === 'timeout' || kind === 'retry' || layers[i]?.repeats === true) role = 'attempt';
+    if (repeats || limitMs !== undefined) role = 'attempt';
     return ownRole;
   });
 }
@@ -92,7 +92,7 @@ export function pipeline(...policies: readonly Policy[]): Pipeline {
     if (layer === undefined) throw new OptionsError(`pipeline[${i}]`, policy, 'a policy made by this package');
     return layer;
   });
-  const roles = rolesOf(policies, layers);
+  const roles = rolesOf(layers);
   assertOneClock(layers);
   assertOrder(policies, roles);
   const limit = layers.find((layer, i) => layer.limitMs !== undefined && roles[i] === 'call')?.limitMs;
@@ -103,7 +103,8 @@ export function pipeline(...policies: readonly Policy[]): Pipeline {
     repeats: layers.some((one) => one.repeats),
     ownsRetries: layers.some((one) => one.ownsRetries === true),
     ...(limit !== undefined && { limitMs: limit }),
-    around: (inner) => layers.reduceRight((stage, one, i) => one.around(stage, roles[i] as Role), inner),
+    around: (inner, role) =>
+      layers.reduceRight((stage, one, i) => one.around(stage, role === 'attempt' ? role : (roles[i] as Role)), inner),
   };
   return definePolicy('pipeline', layer, {
     policies,
@@ -115,7 +116,10 @@ export function pipeline(...policies: readonly Policy[]): Pipeline {
 function statsOf(policies: readonly Policy[], roles: readonly Role[]): PolicyStats {
   const stats: Record<string, PolicyStats> = {};
   for (const [i, policy] of policies.entries()) {
-    stats[policy.kind === 'timeout' && roles[i] === 'attempt' ? 'attemptTimeout' : policy.kind] = policy.stats();
+    const name = policy.kind === 'timeout' && roles[i] === 'attempt' ? 'attemptTimeout' : policy.kind;
+    let unique: string = name;
+    for (let number = 2; unique in stats; number++) unique = `${name}${number}`;
+    stats[unique] = policy.stats();
   }
   return stats;
 }

@@ -65,7 +65,7 @@ export type PolicyKind =
 
 /** Statistics of a policy: numbers, and strings such as the state of a circuit breaker. Those of a pipeline are nested. */
 export interface PolicyStats {
-  /** A statistic, or the statistics of an inner policy, by name. */
+  /** A statistic, or the statistics of an inner policy, by its kind; that of another one of the kind has a number, as `pipeline2`. */
   readonly [name: string]: number | string | PolicyStats;
 }
 

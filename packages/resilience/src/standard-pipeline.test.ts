@@ -102,6 +102,15 @@ describe('standardPipeline', () => {
     expect(() => standardPipeline(options)).not.toThrow();
   });
 
+  it.each(['bulkhead', 'retry', 'hedge', 'circuitBreaker', 'adaptiveConcurrency'] as const)(
+    'takes an option of %s that is undefined for one that is not given',
+    (layer) => {
+      const unset = { clock: undefined, ...(layer === 'circuitBreaker' && { name: undefined }) };
+      const made = standardPipeline({ name: 'db', clock: virtualClock(), [layer]: unset });
+      expect(made.describe()).toContain('circuit breaker "db"');
+    },
+  );
+
   it('keeps only the timeout of the attempt when nothing is between both', async () => {
     const clock = virtualClock();
     const limits = { timeoutMs: 30_000, attemptTimeoutMs: 500, clock };

@@ -133,8 +133,10 @@ function compose(options: StandardPipelineOptions): Pipeline {
 /** Returns the options of a layer, or its default. Anything but an object or `false` would be taken for no options. */
 function layerOptions<T extends object>(path: string, given: T | false | undefined, absent: T | false): T | false {
   const options = given === undefined ? absent : given;
-  if (options !== false) assertObject(path, options);
-  return options;
+  if (options === false) return false;
+  assertObject(path, options);
+  // An option that is undefined is not given, and must not replace that of the pipeline.
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** A window shorter than two slow attempts drops the first before the second has ended. Source: .NET's validator. */

@@ -88,6 +88,17 @@ test.each([
   expect(breaker.state).toBe(state);
 });
 
+test('a nested retry that gave up at the deadline of the work around both does not count', async () => {
+  const clock = virtualClock();
+  const breaker = circuitBreaker({ trip: [consecutiveFailures({ count: 2 })], clock });
+  const nested = pipeline(retry({ clock }), timeout({ timeoutMs: 500, clock }));
+  for (let i = 0; i < 4; i++) {
+    const call = runWork({ timeoutMs: 100, clock }, () => breaker.execute(() => nested.execute(hang)));
+    await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_ATTEMPTS_EXHAUSTED', reason: 'deadline' });
+  }
+  expect(breaker.stats()).toMatchObject({ state: 'closed', neutral: 4 });
+});
+
 test('no policy starts anything after the deadline of the work', async () => {
   const clock = virtualClock();
   const fn = vi.fn(() => 'late');

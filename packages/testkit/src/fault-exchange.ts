@@ -2,7 +2,13 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Random } from '@macadam/core';
 import { resetSocket } from './reset-socket.ts';
-import { failureResponse, toWireResponse, type FaultResponse, type WireResponse } from './wire-response.ts';
+import {
+  failureResponse,
+  lengthHeader,
+  toWireResponse,
+  type FaultResponse,
+  type WireResponse,
+} from './wire-response.ts';
 
 /** A request received by a fault server. */
 export interface ReceivedRequest {
@@ -117,10 +123,9 @@ export class HttpExchange implements FaultExchange {
     return this.#healthyResponse;
   }
 
-  send({ status, headers, body }: WireResponse): Promise<void> {
-    // A 204 has no length (RFC 9110, section 8.6), and that of a 304 would be the length of another body.
-    const length = status === 204 || status === 304 ? {} : { 'content-length': String(body.byteLength) };
-    this.response.writeHead(status, { ...length, ...headers });
+  send(response: WireResponse): Promise<void> {
+    const { status, headers, body } = response;
+    this.response.writeHead(status, { ...lengthHeader(response), ...headers });
     return new Promise((resolve) => {
       this.response.once('close', resolve);
       this.response.end(body);

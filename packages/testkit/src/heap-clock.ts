@@ -119,8 +119,10 @@ export class HeapClock implements VirtualClock {
     assertNumber('runUntil.limitMs', limitMs, { min: 0, infinite: true });
     let settled = false;
     const onSettled = (): void => void (settled = true);
+    // Of a thenable, `then` is called once: a query builder runs the query each time.
+    const result = Promise.resolve(promise);
     // Observed first: while the clock is advanced, a rejection must not count as unhandled.
-    promise.then(onSettled, onSettled);
+    result.then(onSettled, onSettled);
     await this.#exclusively('runUntil', async () => {
       const untilMs = Math.min(this.#monotonicMs + limitMs, Number.MAX_VALUE);
       await this.#settle();
@@ -129,7 +131,7 @@ export class HeapClock implements VirtualClock {
         else if (!(await this.#waitForProgress(() => settled))) throw this.#pendingError(untilMs);
       }
     });
-    return promise;
+    return result;
   }
 
   settle(): Promise<void> {

@@ -206,4 +206,5 @@ test('refuses wrong options', () => {
   expect(() => policyContract(sound, { concurrency: 1 })).toThrow(
     expect.objectContaining({ path: 'policyContract.concurrency' }),
   );
+  expect(() => policyContract(sound, null as never)).toThrow(expect.objectContaining({ path: 'policyContract' }));
 });

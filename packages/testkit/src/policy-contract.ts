@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { assertFunction, assertInteger, assertKnownOptions } from '@macadam/core';
+import { assertFunction, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContractTools } from './contract-case.ts';
 import { seededRandom } from './seeded-random.ts';
 import { settleEventLoop } from './settle.ts';
@@ -22,6 +22,7 @@ export function policyContract(
   options: PolicyContractOptions = {},
 ): ContractCase[] {
   assertFunction('policyContract.makePolicy', makePolicy);
+  assertObject('policyContract', options);
   assertKnownOptions('policyContract', options, ['concurrency']);
   const { concurrency = 8 } = options;
   assertInteger('policyContract.concurrency', concurrency, { min: 2 });

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import { assertDistribution, fixed, type Distribution } from './distribution.ts';
-import { toWireResponse, type FaultResponse } from './wire-response.ts';
+import { lengthHeader, toWireResponse, type FaultResponse } from './wire-response.ts';
 import type { Fault } from './fault.ts';
 
 /** Delays what follows: the healthy response, or further faults of the same rule. */
@@ -75,8 +75,9 @@ export function trickle(options: TrickleOptions): Fault {
     level: 'exchange',
     describe: () => `sends ${bytesPerChunk} bytes of body every ${everyMs} ms`,
     async apply(exchange) {
-      const { status, headers, body } = await exchange.answer();
-      exchange.response.writeHead(status, { ...headers, 'content-length': String(body.byteLength) });
+      const answer = await exchange.answer();
+      const { status, headers, body } = answer;
+      exchange.response.writeHead(status, { ...headers, ...lengthHeader(answer) });
       exchange.response.flushHeaders();
       for (let sent = 0; sent < body.byteLength; sent += bytesPerChunk) {
         await exchange.sleep(everyMs);

@@ -233,6 +233,18 @@ describe('runUntil', () => {
     late.cancel();
   });
 
+  test('calls then of a thenable once', async () => {
+    let runs = 0;
+    const query = {
+      then: (resolve: (rows: string) => void) => {
+        runs++;
+        resolve('rows');
+      },
+    };
+    await expect(virtualClock().runUntil(query as PromiseLike<string>)).resolves.toBe('rows');
+    expect(runs).toBe(1);
+  });
+
   test('throws MAC_CLOCK_STALLED if no timer is left and the promise is still pending', async () => {
     const clock = virtualClock({ startMs: 5 });
     clock.setTimer(() => {}, Infinity);

@@ -18,7 +18,7 @@ export interface VirtualClockOptions {
 
 /** Options of `VirtualClock.runUntil`. */
 export interface RunUntilOptions {
-  /** Maximum virtual time that may pass, in milliseconds, above 0. Default: 86 400 000 (1 day). */
+  /** Maximum virtual time that may pass, in milliseconds, at least 0. Default: 86 400 000 (1 day). */
   limitMs?: number;
 }
 

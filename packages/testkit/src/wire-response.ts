@@ -72,6 +72,14 @@ function toWireHeaders(path: string, headers: Record<string, string | string[]>)
   return lowerCased;
 }
 
+/**
+ * Returns the header with the length of the body. A 204 has none (RFC 9110, section 8.6), and that of a 304 would be the length of
+ * another body.
+ */
+export function lengthHeader({ status, body }: WireResponse): Record<string, string> {
+  return status === 204 || status === 304 ? {} : { 'content-length': String(body.byteLength) };
+}
+
 /** The response with which a fault server reports an error of the test's own code. */
 export function failureResponse(what: string, error: unknown): WireResponse {
   return toWireResponse({ status: 500, text: `${what} failed: ${String(error)}` });

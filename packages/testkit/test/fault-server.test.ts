@@ -201,9 +201,11 @@ describe('what a client receives for each fault', () => {
   });
 
   test.each([204, 304])('sends no content-length with a %d', async (status) => {
-    const { get } = await start({ handle: () => ({ status }) });
-    const { headers } = await get();
-    expect(headers).not.toHaveProperty('content-length');
+    for (const faults of [[], [{ fault: trickle({ everyMs: 1 }) }]]) {
+      const { get } = await start({ handle: () => ({ status }), faults });
+      const { headers } = await get();
+      expect(headers).not.toHaveProperty('content-length');
+    }
   });
 
   test('several faults of a rule combine to a slow 503', async () => {

@@ -169,6 +169,25 @@ describe('circuitBreaker', () => {
     expect(breaker.stats()).toMatchObject({ state, rejected: 1 - ran });
   });
 
+  it.each([
+    { halfOpenProbes: 1, within: 'MAC_CIRCUIT_OPEN' },
+    { halfOpenProbes: 2, within: 'ran' },
+  ])('a call from onStateChange takes no place of $halfOpenProbes probes but its own', async (row) => {
+    const ran = (): Promise<string> => Promise.resolve('ran');
+    let within: Promise<unknown> | undefined;
+    const { clock, breaker } = made({
+      halfOpenProbes: row.halfOpenProbes,
+      onStateChange: ({ to }) => {
+        if (to === 'halfOpen') within = breaker.execute(ran).catch((error: MacadamError) => error.code);
+      },
+    });
+    await failTimes(breaker, 3);
+    await clock.advance(5_000);
+    expect(await breaker.execute(ran)).toBe('ran');
+    expect(await within).toBe(row.within);
+    expect(breaker.state).toBe('closed');
+  });
+
   it('isolate rejects all calls without retryAfterMs, until reset', async () => {
     const { clock, breaker, changes } = made();
     breaker.isolate();
@@ -374,6 +393,13 @@ describe('circuitBreaker', () => {
     const down = new Error('down');
     expect(await fail(breaker, down)).toBe(down);
     expect(warned).toHaveBeenCalledExactlyOnceWith('A callback threw a value that cannot be read');
+  });
+
+  it('opens also by a rule that cannot be described', async () => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { breaker } = made({ trip: [{ describe: fault, start: () => consecutiveFailures({ count: 2 }).start() }] });
+    await failTimes(breaker, 2);
+    expect(await fail(breaker, new Error('down'))).toMatchObject({ reason: 'a rule that cannot be described' });
   });
 
   it('warns only of values that a listener throws, also if they are not errors', async () => {

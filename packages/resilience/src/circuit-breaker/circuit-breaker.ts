@@ -122,7 +122,7 @@ class GuardedRun implements Sink, Running {
         circuit.record(verdict, 0, undefined, this.#call.lastReading);
       } else circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
     } catch (thrown) {
-      // The `describe()` of a custom rule, or a custom `random`: it must not prevent the call from ending.
+      // A custom `random`: it must not prevent the call from ending.
       emitWarning(thrown);
     }
   }

@@ -3,7 +3,7 @@ import { emitWarning } from '../warning.ts';
 import { createNumbers } from './counting-rule.ts';
 import type { CircuitBreakerSettings } from './options.ts';
 import { admit, halfOpened, initialState, opened, afterProbe, type Lease, type State, type Verdict } from './state.ts';
-import type { TripMeter } from './trip-rule.ts';
+import type { TripMeter, TripRule } from './trip-rule.ts';
 
 /** The state, the trip rules and the counts of one breaker. */
 export class Circuit {
@@ -42,8 +42,8 @@ export class Circuit {
     const { settings } = this;
     const admission = admit(this.state, now, settings);
     this.#transitionTo(admission.next, 'the open time is over');
-    // `onStateChange` may have isolated or reset the circuit.
-    if (this.state !== admission.next) return this.admit(now);
+    // `onStateChange` may have isolated or reset the circuit. A call that it made changes the state as well, but not its kind.
+    if (this.state.kind !== admission.next.kind) return this.admit(now);
     if (admission.admitted) return admission.lease;
     this.rejected++;
     return new CircuitOpenError(this.name, this.state.kind, admission.retryAfterMs, {
@@ -90,7 +90,7 @@ export class Circuit {
     }
     if (tripped < 0) return;
     const next = opened(0, now, settings, settings.random());
-    this.#transitionTo(next, (settings.trip[tripped] as { describe(): string }).describe());
+    this.#transitionTo(next, describeRule(trip[tripped] as TripRule));
   }
 
   isolate(): void {
@@ -130,6 +130,16 @@ export class Circuit {
     } catch (error) {
       emitWarning(error);
     }
+  }
+}
+
+/** Describes a rule, which may be the user's: if that throws, the circuit must open all the same. */
+function describeRule(rule: TripRule): string {
+  try {
+    return rule.describe();
+  } catch (error) {
+    emitWarning(error);
+    return 'a rule that cannot be described';
   }
 }
 

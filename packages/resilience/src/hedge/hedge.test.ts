@@ -1,4 +1,4 @@
-import { MacadamError } from '@macadam/core';
+import { currentWork, MacadamError, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from '../circuit-breaker/circuit-breaker.ts';
@@ -8,6 +8,7 @@ import { concurrentRetryBudget } from '../retry/concurrent-retry-budget.ts';
 import { constant } from '../retry/backoff.ts';
 import { retryBudget, unlimitedRetries, type RetryBudget } from '../retry/retry-budget.ts';
 import { retry } from '../retry/retry.ts';
+import { routed } from '../routed.ts';
 import { timeout } from '../timeout.ts';
 import { hedge } from './hedge.ts';
 
@@ -457,6 +458,20 @@ describe('hedge', () => {
       expect(policy.stats()).toMatchObject({ hedges: 1, wins: 1, delayMs: 500 });
     },
   );
+
+  it.each([
+    { cause: 'the delay', takesMs: [50, 5] },
+    { cause: 'a failure', takesMs: [-5, 5] },
+  ])('starts a hedge after $cause in the context of the caller, also for the layers inside', async ({ takesMs }) => {
+    const clock = virtualClock();
+    const seen: unknown[] = [];
+    const next = (attempt: number): undefined => void seen.push([attempt, currentWork()?.tenant]);
+    const guarded = pipeline(hedge({ delayMs: 10, maxExtraLoad: 1, clock }), routed({ clock }));
+    const { fn } = tries(clock, takesMs);
+    const call = runWork({ tenant: 'acme' }, () => guarded.execute(fn, { ...idempotent, route: { next } }));
+    expect(await clock.runUntil(call)).toBe('try 2');
+    expect(seen).toEqual([1, 2].map((attempt) => [attempt, 'acme']));
+  });
 
   it.each([
     ['throws', throwing],

@@ -80,7 +80,8 @@ export class HedgedCall extends Expiring implements Running {
 
   #hedge(now: number): boolean {
     if (this.#attempts.length > this.#state.settings.maxHedges || !this.#state.grant(now)) return false;
-    this.#send();
+    // A timer or the end of another attempt starts it, but the layers inside belong to the caller.
+    this.#call.runInContext(() => this.#send(), undefined);
     return true;
   }
 

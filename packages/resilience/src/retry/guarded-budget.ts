@@ -16,7 +16,7 @@ const METHODS = [
 
 /**
  * A budget, which may be the user's, as policies use it: what it throws becomes a process warning, because it must not prevent a call
- * from ending. A budget that cannot say whether it allows a retry does not allow it.
+ * from ending, nor the metrics of other policies from being read. A budget that cannot say whether it allows a retry does not allow it.
  */
 export class GuardedBudget implements RetryBudget {
   /** The budget itself. */
@@ -76,11 +76,21 @@ export class GuardedBudget implements RetryBudget {
   }
 
   describe(): string {
-    return this.budget.describe();
+    try {
+      return this.budget.describe();
+    } catch (error) {
+      emitWarning(error);
+      return 'a retry budget that cannot be described';
+    }
   }
 
   stats(): PolicyStats {
-    return this.budget.stats();
+    try {
+      return this.budget.stats();
+    } catch (error) {
+      emitWarning(error);
+      return {};
+    }
   }
 }
 

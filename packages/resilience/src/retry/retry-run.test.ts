@@ -145,6 +145,17 @@ describe('a budget that throws', () => {
     expect(actual).toMatchObject(settled);
     expect(warned).toHaveBeenCalledExactlyOnceWith(bug);
   });
+
+  it('in describe and stats becomes a warning as well', () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const fault = (): never => {
+      throw new Error('my bug');
+    };
+    const policy = retry({ budget: { ...told().budget, describe: fault, stats: fault } });
+    expect(policy.stats()).toMatchObject({ calls: 0, budget: {} });
+    expect(policy.describe()).toMatch(/; a retry budget that cannot be described$/);
+    expect(warned).toHaveBeenCalledTimes(2);
+  });
 });
 
 it('records the times of attempts relative to the start of the call', async () => {

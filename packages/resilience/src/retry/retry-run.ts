@@ -1,8 +1,9 @@
-import type { AttemptRecord, Timer } from '@macadam/core';
+import type { AttemptRecord } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink } from '../call.ts';
 import { AttemptsExhaustedError } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { decide, type Decision } from './decision.ts';
+import { Retries } from './retries.ts';
 import type { RetryStage } from './retry-stage.ts';
 import { runAttempts } from './run-attempts.ts';
 
@@ -19,18 +20,12 @@ export class RetryRun implements Sink, Running {
   readonly #sink: Sink;
   #attempt = 1;
   #attemptStartedAt: number;
-  #waitedMs = 0;
-  /** When the `Retry-After` of the endpoint that the call has moved on from ends. */
-  #retryAfterUntil = 0;
-  #throttled = false;
+  #retries: Retries | undefined = undefined;
   /** Whether the one transparent retry was used. */
   #transparent = false;
   #inner: Running = notRunning;
   /** Number of attempts that have ended, to detect one that ends while it is being started. */
   #endings = 0;
-  #timer: Timer | undefined;
-  /** Ends the wait or the attempt in which the loop is. */
-  #wake: ((outcome: Outcome | undefined) => void) | undefined;
   /** Whether the budget has granted a retry that is still in flight. */
   #granted = false;
   #done = false;
@@ -70,9 +65,9 @@ export class RetryRun implements Sink, Running {
     if (this.#done) return;
     this.#settle();
     this.#cancelReason = reason;
-    this.#timer?.cancel();
+    this.#retries?.timer?.cancel();
     this.#inner.cancel(reason);
-    this.#wake?.(undefined);
+    this.#retries?.wake?.(undefined);
   }
 
   get #durationMs(): number {
@@ -84,7 +79,7 @@ export class RetryRun implements Sink, Running {
     this.#endings++;
     if (this.#retryTransparently(outcome)) return;
     this.#releaseGrant();
-    if (this.#attempt > 1) this.#wake?.(outcome);
+    if (this.#attempt > 1) this.#retries?.wake?.(outcome);
     else this.#handleFirst(outcome);
   }
 
@@ -98,7 +93,7 @@ export class RetryRun implements Sink, Running {
       transparent = settings.transparentIf(outcome);
     } catch (error) {
       this.#finish(outcome, { next: 'fail', error });
-      this.#wake?.(undefined);
+      this.#retries?.wake?.(undefined);
       return true;
     }
     // The callback may have cancelled the call: then there is nothing left to do.
@@ -151,22 +146,24 @@ export class RetryRun implements Sink, Running {
 
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#waitedMs = delayMs;
-      this.#wake = () => resolve();
-      this.#timer = this.#stage.settings.clock.setTimer(resolve, delayMs);
+      const retries = this.#retries as Retries;
+      retries.waitedMs = delayMs;
+      retries.wake = () => resolve();
+      retries.timer = this.#stage.settings.clock.setTimer(resolve, delayMs);
     });
   }
 
   #runNextAttempt(): Promise<Outcome | undefined> {
     return new Promise((resolve) => {
       const call = this.#call;
-      this.#timer = undefined;
+      const retries = this.#retries as Retries;
+      retries.timer = undefined;
       this.#attempt++;
       this.#stage.counts.retries++;
       this.#attemptStartedAt = call.now = call.clock.monotonic();
       const endings = this.#endings;
       let ended = false;
-      this.#wake = (outcome) => {
+      retries.wake = (outcome) => {
         ended = true;
         resolve(outcome);
       };
@@ -184,22 +181,24 @@ export class RetryRun implements Sink, Running {
     try {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
       if (this.#done) return { next: 'leave' };
+      const retries = (this.#retries ??= new Retries());
       settings.budget.attemptFailed();
-      this.#call.recordFailure(outcome, this.#attemptStartedAt, this.#waitedMs);
-      if (this.#call.retriesOwnedUpstream) return { next: 'leave' };
+      this.#call.recordFailure(outcome, this.#attemptStartedAt, retries.waitedMs);
+      // It does not own the retries, because a retry around this call repeats it.
+      if (settings.maxAttempts > 1 && this.#call.retryScope === undefined) return { next: 'leave' };
       const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
       const decision = decide(settings, outcome, {
         attempt: this.#attempt,
-        waitedMs: this.#waitedMs,
+        waitedMs: retries.waitedMs,
         leftMs: deadlineAt - now,
-        pendingRetryAfterMs: Math.max(0, this.#retryAfterUntil - now),
+        pendingRetryAfterMs: Math.max(0, retries.retryAfterUntil - now),
         movesOn,
       });
       // Before asking the budget, since nobody would end the retry that it grants.
       if (this.#done) return { next: 'leave' };
-      if (movesOn) this.#retryAfterUntil = now + (decision.retryAfterMs ?? 0);
+      if (movesOn) retries.retryAfterUntil = now + (decision.retryAfterMs ?? 0);
       if (decision.next === 'giveUp') return decision;
-      this.#throttled = decision.throttled;
+      retries.throttled = decision.throttled;
       this.#granted = settings.budget.tryRetry(decision.throttled, now);
       return this.#granted ? decision : { ...decision, next: 'giveUp', reason: 'budget' };
     } catch (error) {
@@ -214,7 +213,8 @@ export class RetryRun implements Sink, Running {
     if (decision.next === 'giveUp') counts.gaveUp[decision.reason]++;
     if (decision.next === 'fail') this.#sink.fail(decision.error);
     else if (outcome.ok) {
-      if (decision.next === 'accept') settings.budget.callSucceeded(this.#attempt - 1, this.#throttled);
+      const throttled = this.#retries?.throttled ?? false;
+      if (decision.next === 'accept') settings.budget.callSucceeded(this.#attempt - 1, throttled);
       this.#sink.succeed(outcome.value);
     } else if (decision.next !== 'giveUp') this.#sink.fail(outcome.error);
     else {

@@ -3,6 +3,8 @@ import { MacadamError, retriesOwnedUpstream, runWork, TimeoutError } from '@maca
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { AttemptsExhaustedError, CircuitOpenError } from '../errors.ts';
+import { fallback } from '../fallback.ts';
+import { paced } from '../paced.ts';
 import { pipeline } from '../pipeline.ts';
 import { singleFlight } from '../single-flight.ts';
 import { timeout } from '../timeout.ts';
@@ -372,6 +374,22 @@ describe('retries owned upstream', () => {
     expect(await retry({ ...without, clock }).execute(subscribe)).toBe('subscribed');
     await clock.advance(3_000);
     expect(await Promise.all(results)).toEqual(['ok', 'ok']);
+  });
+
+  it('the policies around the attempts retry for themselves, also between two attempts', async () => {
+    const clock = virtualClock();
+    const owned: boolean[] = [];
+    const pacer = {
+      acquire: () => {
+        owned.push(retriesOwnedUpstream());
+        return { settle: () => {} };
+      },
+    };
+    const second = failing(clock, [new Error('1'), new Error('2')]);
+    const value = (): Promise<string> => retry({ ...without, clock }).execute(second.fn);
+    const guarded = pipeline(fallback({ value, clock }), retry({ ...without, clock }), paced({ pacer, clock }));
+    expect(await clock.runUntil(guarded.execute(() => Promise.reject(new Error('down'))))).toBe('ok');
+    expect(owned).toEqual([false, false, false]);
   });
 
   it('a run that several callers share retries for itself, although a retried caller has started it', async () => {

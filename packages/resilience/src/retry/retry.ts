@@ -40,7 +40,7 @@ export function retry(options: RetryOptions = {}): Policy {
     {
       clock: settings.clock,
       defers: true,
-      repeats: settings.maxAttempts > 1,
+      repeats: true,
       ownsRetries: settings.maxAttempts > 1,
       around: (inner) => new RetryStage(settings, counts, inner, classifiesValues),
     },

@@ -5,6 +5,7 @@ import {
   assertNumber,
   assertObject,
   assertOneOf,
+  OptionsError,
 } from '@macadam/core';
 
 /** When a fault of a simulated server applies, and to which instances. */
@@ -122,6 +123,9 @@ export function assertServerFault(path: string, fault: ServerFault, instances: n
   assertKnownOptions(path, fault, OPTIONS[fault.kind]);
   assertDurationMs(`${path}.fromMs`, fault.fromMs, { min: 0 });
   assertDurationMs(`${path}.toMs`, fault.toMs, { min: fault.fromMs, infinite: true });
+  if (fault.instances !== undefined && !Array.isArray(fault.instances)) {
+    throw new OptionsError(`${path}.instances`, fault.instances, 'a list of the numbers of instances');
+  }
   for (const [i, instance] of (fault.instances ?? []).entries()) {
     assertInteger(`${path}.instances[${i}]`, instance, { min: 0, max: instances - 1 });
   }

@@ -275,6 +275,12 @@ describe('simulate refuses', () => {
       path: 'simulate.servers[0].faults[0].instances[0]',
       more: { servers: [{ ...api, faults: [{ kind: 'down', fromMs: 0, toMs: 1, instances: [1] }] }] },
     },
+    {
+      path: 'simulate.servers[0].faults[0].instances',
+      more: { servers: [{ ...api, faults: [{ kind: 'down', fromMs: 0, toMs: 1, instances: 0 }] }] },
+    },
+    { path: 'simulate.faultWindow', more: { faultWindow: null } },
+    { path: 'simulate.faultWindow.untilMs', more: { faultWindow: { fromMs: 0, toMs: 1, untilMs: 2 } } },
     { path: 'simulate.polcy', more: { polcy: noPolicy } },
   ])('a wrong $path', async ({ path, more }) => {
     const options = { durationMs: 1_000, clients: [web], servers: [api], policy: noPolicy, ...more };

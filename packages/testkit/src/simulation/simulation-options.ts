@@ -89,6 +89,8 @@ export function assertSimulateOptions(options: SimulateOptions): void {
   assertFunction('simulate.policy', options.policy);
   if (options.trace !== undefined) assertBoolean('simulate.trace', options.trace);
   if (options.faultWindow !== undefined) {
+    assertObject('simulate.faultWindow', options.faultWindow);
+    assertKnownOptions('simulate.faultWindow', options.faultWindow, ['fromMs', 'toMs']);
     assertDurationMs('simulate.faultWindow.fromMs', options.faultWindow.fromMs, { min: 0 });
     assertDurationMs('simulate.faultWindow.toMs', options.faultWindow.toMs, { min: options.faultWindow.fromMs });
   }
