@@ -1,6 +1,6 @@
 import type { AuthHeaders, HttpAuth } from './auth.ts';
 import type { DispatchController, RawHeaders, Receiver } from './dispatcher.ts';
-import { firstOf } from './retry-after.ts';
+import { ResponseHeaders } from './headers.ts';
 
 /** Calls `auth.received` with the head of each response, before the response is processed. */
 export class AuthResponseListener implements Receiver {
@@ -42,7 +42,8 @@ export class AuthResponseListener implements Receiver {
   }
 
   #notify(status: number, headers: RawHeaders): void {
-    const get = (name: string): string | undefined => firstOf(headers[name.toLowerCase()]);
+    const fields = new ResponseHeaders(headers);
+    const get = (name: string): string | undefined => fields.get(name) ?? undefined;
     try {
       const result: unknown = this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
       if (result !== undefined) Promise.resolve(result).catch(() => undefined);

@@ -49,7 +49,7 @@ export interface AuthorizedResponse {
   readonly status: number;
   /** The origin the request was sent to. */
   readonly origin: string;
-  /** The response headers by name, in any case; the first value of a repeated one. */
+  /** The response headers by name, in any case; repeated ones are joined with `, `. */
   readonly headers: { get(name: string): string | undefined };
 }
 

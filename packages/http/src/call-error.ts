@@ -2,6 +2,7 @@
 import { currentWork, isMacadamError, type TimeoutError } from '@macadam/core';
 import { AttemptsExhaustedError } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
+import { CallersFailure } from './callers-failure.ts';
 import { isCancelReason } from './cancel-reason.ts';
 import {
   completeError,
@@ -51,7 +52,9 @@ export function concludeCall(thrown: unknown, call: FailedCall): FailedCallOutco
   let error: HttpError;
   if (failure instanceof HttpNetworkError) error = completeError(toSsrfError(failure), log.records, gaveUp);
   else if (failure instanceof HttpError) error = completeError(failure, log.records, gaveUp);
-  else if (isTimeLimitError(failure)) error = timeoutError(failure, gaveUp, call);
+  else if (failure instanceof CallersFailure) {
+    error = completeError(failure.asErrorOf(lastSubject(call.request, log)), log.records, gaveUp);
+  } else if (isTimeLimitError(failure)) error = timeoutError(failure, gaveUp, call);
   else return { error: withRequest(failure, gaveUp, call) };
   // From here the stack leads to the caller. Where the error was created it would show the internals of the transport.
   Error.captureStackTrace(error, concludeCall);

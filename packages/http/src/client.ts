@@ -4,6 +4,7 @@ import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import { closeAfter } from './body/source.ts';
 import { concludeCall } from './call-error.ts';
+import { isCancelReason } from './cancel-reason.ts';
 import { Dedupe } from './dedupe.ts';
 import { describeClient } from './describe-client.ts';
 import type { Transport } from './dispatcher.ts';
@@ -146,9 +147,9 @@ class PooledHttpClient {
       this.#succeeded++;
       return response;
     } catch (error) {
-      request.source?.close();
       const outcome = concludeCall(error, { request, log, options, settings: this.#settings });
-      log.trace?.end(log, errorTypeOf(outcome.response ?? outcome.error));
+      if (request.source !== undefined) closeAfter(outcome.response && bodyOf(outcome.response), request.source);
+      log.trace?.end(log, isCancelReason(error, request) ? undefined : errorTypeOf(outcome.response ?? outcome.error));
       if (outcome.response === undefined) {
         this.#failed++;
         throw outcome.error;

@@ -83,7 +83,8 @@ export class Dedupe {
 
   /**
    * The key of a request; requests with the same key may share one. It contains everything that is sent, `Authorization` and
-   * `Cookie` included, the time limits, and whether it may be sent twice. JSON keeps the values apart. Undefined for a request that is never shared.
+   * `Cookie` included, the time limits, and whether it may be sent twice. JSON keeps the values apart. Undefined for a request that
+   * is never shared.
    */
   keyOf(request: PreparedRequest): string | undefined {
     const { method, path, headers, body, source, stream, priority, work, repeatable, execution } = request;
@@ -117,7 +118,7 @@ export class Dedupe {
       return concludeShared(error, caller, options, this.#settings);
     } finally {
       if (--this.#callers === 0) this.#onIdle?.();
-      waitLog.trace?.end(waitLog, errorTypeOf(outcome));
+      waitLog.trace?.end(waitLog, isCancelReason(outcome, request) ? undefined : errorTypeOf(outcome));
       if (request.work !== undefined) {
         const log = caller.isFirst ? (caller.sharedLog as AttemptLog) : waitLog;
         annotateCall(request.work, log, clock.monotonic());

@@ -155,32 +155,43 @@ export class HttpNetworkError extends HttpError {
 }
 HttpNetworkError.prototype.name = 'HttpNetworkError';
 
-/** The part of a request that failed on this side: its credentials (`auth`) or its body (`body`). */
-export type RequestPart = 'auth' | 'body';
+/**
+ * The part of a request that failed on this side: its credentials (`auth`), its body (`body`), the list of endpoints (`endpoints`)
+ * or its turn (`pacing`).
+ */
+export type RequestPart = 'auth' | 'body' | 'endpoints' | 'pacing';
 
 /**
- * A request that was not sent completely because the caller's own code failed: the `auth` hook, or a stream given as the
- * body. `cause` is what it failed with. Code `MAC_HTTP_REQUEST`. Retryable if `auth` failed with a retryable error of
- * Macadam. Other errors of Macadam are passed on as they are, except those of other requests and of time limits.
+ * A request that was not sent completely because the caller's own code failed: the `auth` hook, a stream given as the body, or
+ * the function `endpoints` or the pacer with the error of another call. `cause` is what it failed with. Code `MAC_HTTP_REQUEST`.
+ * Retryable if that is a retryable error of Macadam, except of the body. Other errors of Macadam are passed on as they are, and
+ * so are other errors of `endpoints` and the pacer.
  */
 export class HttpRequestError extends HttpError {
   /** Which part failed. */
   readonly part: RequestPart;
 
   constructor(subject: ErrorSubject, part: RequestPart, cause: unknown) {
-    const retryable = part === 'auth' && isMacadamError(cause) && cause.retryable;
-    super(`was not sent: its ${part} failed`, subject, { code: 'MAC_HTTP_REQUEST', cause, retryable });
+    const retryable = part !== 'body' && isMacadamError(cause) && cause.retryable;
+    super(`was not sent: ${part === 'endpoints' ? 'endpoints()' : `its ${part}`} failed`, subject, {
+      code: 'MAC_HTTP_REQUEST',
+      cause,
+      retryable,
+    });
     this.part = part;
   }
 }
 HttpRequestError.prototype.name = 'HttpRequestError';
 
+/** Codes of the errors in which retries and time limits end, with which a call ends too. */
+const LIMIT_CODES: ReadonlySet<string> = new Set(['MAC_ATTEMPTS_EXHAUSTED', 'MAC_TIMEOUT']);
+
 /**
- * The error for a failure of the caller's code (`auth`, a body stream). An error of another request, or of a time limit there, is
- * wrapped: as it is, it would be taken for a failure of this request and its server.
+ * The error for a failure of the caller's code (`auth`, a body stream). An error of another request, or of a retry or time limit
+ * there, is wrapped: as it is, it would be taken for a failure of this request and its server.
  */
 export function requestFailure(subject: ErrorSubject, part: RequestPart, cause: unknown): MacadamError {
-  const isPassedOn = isMacadamError(cause) && !(cause instanceof HttpError) && cause.code !== 'MAC_TIMEOUT';
+  const isPassedOn = isMacadamError(cause) && !(cause instanceof HttpError) && !LIMIT_CODES.has(cause.code);
   return isPassedOn ? cause : new HttpRequestError(subject, part, cause);
 }
 

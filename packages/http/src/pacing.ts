@@ -1,5 +1,6 @@
 import { assertFunction, assertObject, OptionsError } from '@macadam/core';
 import type { Outcome, PacedAttempt, Pacer } from '@macadam/resilience';
+import { callersFailure } from './callers-failure.ts';
 import { HttpStatusError } from './errors.ts';
 import { HttpResponse } from './response.ts';
 
@@ -23,7 +24,8 @@ export interface HttpTurn {
 /** Decides when attempts may be sent: `createOutboundLimiter()` of `@macadam/ratelimit`, or an implementation of your own. */
 export interface HttpPacing {
   /**
-   * Returns a turn, or a promise of one. An error it throws or rejects with becomes the failure of the attempt.
+   * Returns a turn, or a promise of one. An error it throws or rejects with becomes the failure of the attempt; that of another
+   * call becomes the cause of an `HttpRequestError` (`part: 'pacing'`).
    *
    * @param partition - identifies what shares a quota: host and port of `baseUrl`, or the name of the client with `endpoints`
    * @param attempt - the attempt, with a `signal` that aborts when nobody waits for it any more
@@ -46,11 +48,20 @@ export function pacerOf(pacing: HttpPacing, partition: string): Pacer {
   return {
     acquire(attempt) {
       // The type excludes null and undefined; an implementation in JavaScript may still return them.
-      const turn = pacing.acquire(partition, attempt) as HttpTurn | PromiseLike<HttpTurn> | null | undefined;
-      return isPromiseLike(turn) ? turn.then(settledWithResponse) : settledWithResponse(turn);
+      let turn: HttpTurn | PromiseLike<HttpTurn> | null | undefined;
+      try {
+        turn = pacing.acquire(partition, attempt);
+      } catch (error) {
+        rethrow(error);
+      }
+      return isPromiseLike(turn) ? turn.then(settledWithResponse, rethrow) : settledWithResponse(turn);
     },
     describe: () => `${pacing.describe?.() ?? 'each attempt in turn'}; as "${partition}"`,
   };
+}
+
+function rethrow(error: unknown): never {
+  throw callersFailure('pacing', error);
 }
 
 function isPromiseLike(turn: object | null | undefined): turn is PromiseLike<HttpTurn> {

@@ -9,7 +9,7 @@ import { errorBodyLimitMs } from './attempt-time.ts';
 import { abortRequest, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
 import { decodeError, HttpResponseTooLargeError } from './body-errors.ts';
 import { setTruncationReason } from './body-truncation.ts';
-import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } from './errors.ts';
+import { HttpNetworkError, HttpStatusError, isTimeLimitError, requestFailure, type RequestPart } from './errors.ts';
 import { attemptFailure, codeOf, codeOfReason } from './network-failure.ts';
 import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, MAX_ERROR_BODY_BYTES, ReceivedBody } from './received-body.ts';
@@ -78,9 +78,9 @@ export class ResponseHandler implements Receiver {
     if (this.settled) return;
     // Keeps the failure of an earlier attempt: a timeout that follows it is its consequence.
     this.log.failure ??= reason;
-    const code = codeOfReason(reason);
-    if (code !== 'MAC_TIMEOUT') this.log.trace?.requestCancelled(this.context.attempt);
-    this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' && !wasCutShort(reason) ? 'failure' : 'neutral');
+    const isLate = isTimeLimitError(reason);
+    if (!isLate) this.log.trace?.requestCancelled(this.context.attempt);
+    this.#end(this.#status || undefined, codeOfReason(reason), isLate && !wasCutShort(reason) ? 'failure' : 'neutral');
     this.reject(reason);
     // A request that is still queued in the transport has no controller: `onRequestStart` refuses it when its turn comes.
     this.#cancelReason = reason instanceof Error ? reason : new Error('cancelled');

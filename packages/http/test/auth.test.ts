@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { currentWork, MacadamError, runWork } from '@macadam/core';
+import { constant, retry } from '@macadam/resilience';
 import { resetBeforeHeaders, respond, startFaultServer, type Fault, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -197,6 +198,22 @@ describe('an auth hook', () => {
     },
   );
 
+  test('that waits for a retry of another call does not hand out its response', async () => {
+    const issuer = await startFaultServer({ faults: [{ fault: respond(503) }] });
+    const tokens = noBackoffClient({ baseUrl: issuer.url, retry: false, circuitBreaker: false });
+    const again = retry({ maxAttempts: 2, backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false });
+    // As a token that several calls wait for: obtained outside of all of them.
+    const token = again.execute(() => tokens.post('/token', { idempotent: true }));
+    await failure(token);
+    const authorize = async () => ({ authorization: String((await token).data) });
+    const client = clientFor({ authorize }, { retry: false, throwOnStatus: false });
+    for (const call of [client.get('/a'), client.fetch('/a')]) {
+      const cause = { code: 'MAC_ATTEMPTS_EXHAUSTED' };
+      expect(await failure(call)).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'auth', cause });
+    }
+    await issuer.close();
+  });
+
   test('that returns invalid headers fails the call without showing them', async () => {
     const error = await failure(clientFor({ authorize: () => ({ authorization: 'canary\r\nx: y' }) }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
@@ -226,6 +243,19 @@ describe('an auth hook', () => {
       ['t2', 200, upstream.url, undefined],
       ['t3', 200, upstream.url, undefined],
     ]);
+  });
+
+  test('received() gets repeated headers joined: a challenge may stand beside another', async () => {
+    const challenges = ['Bearer realm="api"', 'DPoP error="use_dpop_nonce"'];
+    await upstream.setFaults([{ fault: respond(401, { headers: { 'www-authenticate': challenges } }) }]);
+    const received: unknown[] = [];
+    const client = clientFor({
+      authorize: () => ({ authorization: 'x' }),
+      received: (_sent, { headers }) =>
+        void received.push(headers.get('WWW-Authenticate'), headers.get('none'), headers.get('toString')),
+    });
+    await failure(client.get('/a'));
+    expect(received).toEqual([challenges.join(', '), undefined, undefined]);
   });
 
   test('received() that rejects later causes no unhandled rejection', async () => {

@@ -276,6 +276,27 @@ describe('a stream of the caller', () => {
     server.close();
   });
 
+  test.each([200, 404])('is sent on while the response is streamed, which began before its end: %i', async (status) => {
+    const server = createServer((request, response) => {
+      response.writeHead(status).write('begun, ');
+      request.resume().on('end', () => response.end('complete'));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = noBackoffClient({ baseUrl, throwOnStatus: false });
+    let finish!: () => void;
+    const answered = new Promise<void>((resolve) => (finish = resolve));
+    async function* body(): AsyncGenerator<string> {
+      yield 'part';
+      await answered;
+      yield 'rest';
+    }
+    const response = await client.stream('POST', '/a', { body });
+    finish();
+    expect(Buffer.concat((await response.body.toArray()) as Buffer[]).toString()).toBe('begun, complete');
+    server.close();
+  });
+
   test('that was already read is rejected', async () => {
     const used = Readable.from(['a', 'b']);
     for await (const _ of used) break;

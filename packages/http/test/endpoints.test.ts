@@ -1,12 +1,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { runWork } from '@macadam/core';
-import { consecutiveFailures, constant, slowCallRate } from '@macadam/resilience';
+import { bulkhead, consecutiveFailures, constant, retry, slowCallRate, timeout } from '@macadam/resilience';
 import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpResponse } from '../src/index.ts';
+import {
+  createHttpClient,
+  type HttpClient,
+  type HttpClientOptions,
+  type HttpRequestError,
+  type HttpResponse,
+} from '../src/index.ts';
 import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
+import { failure } from './client-helpers.ts';
 
 const promptRetry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false } as const;
 
@@ -617,11 +625,11 @@ describe('endpoints from a function', () => {
   test('that cannot be fetched fail the first call; later failures keep the list and warn once', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { client, clock, sent } = fleet(() => 200);
-    const failure = new Error('no registry');
+    const noRegistry = new Error('no registry');
     let works = false;
-    const endpoints = () => (works ? hosts(1) : Promise.reject(failure));
+    const endpoints = () => (works ? hosts(1) : Promise.reject(noRegistry));
     const orders = client({ endpoints });
-    await expect(orders.get('/a')).rejects.toBe(failure);
+    await expect(orders.get('/a')).rejects.toBe(noRegistry);
     works = true;
     await orders.get('/a');
     works = false;
@@ -633,6 +641,49 @@ describe('endpoints from a function', () => {
     const warning = 'endpoints() of the client "orders" failed, and its last list stays in use: no registry';
     expect(warned.mock.calls).toEqual([[warning]]);
     warned.mockRestore();
+  });
+
+  describe('that cannot be fetched because another call failed', () => {
+    const status = () =>
+      fleet(() => 404)
+        .client({ baseUrl: 'http://registry.internal' })
+        .get('/list');
+    const exhausted = () =>
+      retry({ budget: false, maxAttempts: 2, backoff: constant({ delayMs: 0 }), retryIf }).execute(status);
+    const retryIf = () => true;
+    const late = () => timeout({ timeoutMs: 1 }).execute(() => new Promise<never>(() => {}));
+    const refused = async () => {
+      const places = bulkhead({ maxConcurrent: 1 });
+      void places.execute(() => new Promise(() => {}));
+      return places.execute(status);
+    };
+
+    test.each<[string, () => Promise<unknown>]>([
+      ['HttpStatusError', status],
+      ['AttemptsExhaustedError', exhausted],
+      ['TimeoutError', late],
+      ['BulkheadFullError', refused],
+    ])('have its error as cause, and its response is none to this call: %s', async (name, fail) => {
+      const cause = (await failure(fail())) as Error;
+      expect(cause.name).toBe(name);
+      const before = inspect(cause);
+      for (const kind of [
+        {},
+        { dedupe: true },
+        { cache: { mode: 'private' } },
+      ] satisfies Partial<HttpClientOptions>[]) {
+        const { client, clock } = fleet(() => 200);
+        const endpoints = () => Promise.reject(cause);
+        const orders = client({ endpoints, throwOnStatus: false, ...kind });
+        expect(await failure(orders.get('/a', { signal: AbortSignal.abort('left') }))).toBe('left');
+        for (const call of [orders.get('/a'), orders.fetch('/a'), orders.stream('GET', '/a')]) {
+          const error = await clock.runUntil(failure(call));
+          expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'endpoints', attempts: [] });
+          expect((error as HttpRequestError).cause).toBe(cause);
+        }
+      }
+      expect(inspect(cause)).toBe(before);
+    });
   });
 });
 

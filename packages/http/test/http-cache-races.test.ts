@@ -37,19 +37,28 @@ async function race(seed: number, failureRatio: number): Promise<void> {
     const sent = origin.headersOf(origin.sent.length - 1);
     const later = { clock, delayMs: upTo(45) };
     if (method === 'PUT') return { status: 204, headers: { 'x-version': `${++version}` }, ...later };
+    // Its response is stored for GET.
+    if (method === 'POST') version++;
     const etag = `"${version}${sent['x-plan']}"`;
     const control = upTo(6) === 0 ? 'no-store' : 'max-age=600';
-    const fields = withCacheControl(control, { etag, vary: 'x-plan', 'content-type': 'text/plain' });
+    const fields = withCacheControl(control, {
+      ...(upTo(3) > 0 && { etag }),
+      vary: 'x-plan',
+      'content-type': 'text/plain',
+      'x-version': `${version}`,
+      ...(method === 'POST' && { 'content-location': '/a' }),
+    });
     if (sent['if-none-match'] === etag) return { status: 304, ...fields, ...later };
-    return { status: 200, ...fields, body: method === 'GET' ? `${version} ${sent['x-plan']}` : [], ...later };
+    return { status: 200, ...fields, body: method === 'HEAD' ? [] : `${version} ${sent['x-plan']}`, ...later };
   });
   const client = cachingClient(clock, origin, { store });
-  let lastPut = 1;
+  let lastChange = 1;
   const call = async (method: string, plan: string, reloads: boolean): Promise<void> => {
-    const validFrom = lastPut;
+    const validFrom = lastChange;
     const headers = { 'x-plan': plan, ...(reloads && { 'cache-control': 'no-cache' }) };
     const response = await client.request(method, '/a', { headers });
-    if (method === 'PUT') lastPut = Math.max(lastPut, Number(response.headers.get('x-version')));
+    const isChange = method === 'PUT' || method === 'POST';
+    if (isChange) lastChange = Math.max(lastChange, Number(response.headers.get('x-version')));
     if (method !== 'GET') return;
     const [received, receivedPlan] = response.text().split(' ');
     expect(receivedPlan).toBe(plan);
@@ -58,7 +67,8 @@ async function race(seed: number, failureRatio: number): Promise<void> {
   const calls: Promise<void>[] = [];
   for (let i = 0; i < CALLS; i++) {
     await clock.advance(upTo(25));
-    const method = upTo(8) === 0 ? 'PUT' : upTo(12) === 0 ? 'HEAD' : 'GET';
+    const change = upTo(2) === 0 ? 'PUT' : 'POST';
+    const method = upTo(6) === 0 ? change : upTo(12) === 0 ? 'HEAD' : 'GET';
     calls.push(call(method, upTo(2) === 0 ? 'a' : 'b', upTo(4) === 0));
   }
   await clock.runUntil(Promise.all(calls));

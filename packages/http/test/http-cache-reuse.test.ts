@@ -386,6 +386,22 @@ describe('stale-while-revalidate', () => {
     expect(origin.sent).toHaveLength(2);
   });
 
+  test('stores the response of a retry with the age that it has since the retry was sent', async () => {
+    const control = withCacheControl('max-age=5, stale-while-revalidate=60');
+    const origin = scriptedDispatcher(
+      { status: 200, ...control, body: 'one' },
+      { status: 503, headers: { 'retry-after': '8' } },
+      { status: 200, ...control, body: 'two' },
+    );
+    await using client = clientFor(origin, {}, { retry: {}, timeoutMs: 60_000 });
+    await client.get('/a');
+    await clock.advance(6_000);
+    await client.get('/a');
+    await clock.advance(9_000);
+    const { headers } = await client.get('/a');
+    expect([headers.get('age'), headers.get('cache-status')]).toEqual(['1', 'prices; hit; ttl=4']);
+  });
+
   test('keeps the stored response when the revalidation fails, without an unhandled rejection', async () => {
     const origin = scriptedDispatcher(
       { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=60'), body: 'one' },

@@ -329,6 +329,28 @@ describe('a remote store', () => {
     expect((await clock.runUntil(client.get('/a'))).text()).toBe('new');
   });
 
+  test('does not get back what was invalidated while a HEAD request looked it up', async () => {
+    const store = remoteStore();
+    const { get } = store;
+    const answers = { afterMs: 0 };
+    store.get = async (key) => {
+      const found = await get(key);
+      await clock.sleep(answers.afterMs);
+      return found;
+    };
+    const ok: Script = { status: 200, ...withCacheControl('max-age=60') };
+    const origin = scriptedDispatcher({ ...ok, body: 'old' }, { status: 204 }, ok, { ...ok, body: 'new' });
+    await using client = clientFor(origin, { store });
+    await clock.runUntil(client.get('/a'));
+    answers.afterMs = 100;
+    const head = client.head('/a', { headers: { 'cache-control': 'no-cache' } });
+    await clock.settle();
+    answers.afterMs = 0;
+    await clock.runUntil(client.put('/a'));
+    await clock.runUntil(head);
+    expect((await clock.runUntil(client.get('/a'))).text()).toBe('new');
+  });
+
   test('does not serve to others what was invalidated while a response that must not be stored was removed', async () => {
     const inner = remoteStore();
     let delayMs = 0;

@@ -3,7 +3,7 @@ import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { CacheMode, HttpCacheOptions, HttpClientOptions } from '../src/index.ts';
 import { cachingClient, runScenario, type Step, withCacheControl } from './cache-scenario.ts';
-import { scriptedDispatcher, type ScriptedDispatcher } from './scripted-dispatcher.ts';
+import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
 
 let clock: VirtualClock;
 beforeEach(() => {
@@ -346,12 +346,44 @@ describe('a response to HEAD', () => {
       { forwardedHeaders: { 'if-none-match': null }, body: 'body 3' },
     ]));
 
-  test('without validators freshens a stored response without validators', () =>
-    run([
-      { origin: withCacheControl('max-age=10') },
-      { afterSeconds: 15, method: 'HEAD', origin: { ...withCacheControl('max-age=60'), body: [] } },
-      { afterSeconds: 30, forwarded: false, body: 'body 1' },
-    ]));
+  test('without validators updates a stored response without validators, but makes its body no younger', () => {
+    const head: Step = { method: 'HEAD', origin: { ...withCacheControl('max-age=60', { 'x-a': 'new' }), body: [] } };
+    return run([
+      { origin: withCacheControl('max-age=10', { 'x-a': 'old' }) },
+      { afterSeconds: 15, ...head },
+      { afterSeconds: 30, forwarded: false, body: 'body 1', responseHeaders: { 'x-a': 'new', age: '45' } },
+      // However often the server is asked with HEAD, the body is requested again when it is too old.
+      { afterSeconds: 20, ...head },
+      { body: 'body 5' },
+    ]);
+  });
+
+  test('without validators does not bring back what an earlier response to HEAD has invalidated', () => {
+    const head = (more: Record<string, string>): Step => ({
+      method: 'HEAD',
+      headers: { 'cache-control': 'no-cache' },
+      origin: { ...withCacheControl('max-age=60', more), body: [] },
+    });
+    return run([
+      { origin: withCacheControl('max-age=60') },
+      head({ 'content-length': '7' }),
+      head({}),
+      { body: 'body 4' },
+    ]);
+  });
+
+  test('without validators makes the body no younger when the wall clock is set back', async () => {
+    const ok: Script = { status: 200, ...withCacheControl('max-age=60') };
+    const origin = scriptedDispatcher({ ...ok, body: 'old' }, ok, ok, { ...ok, body: 'new' });
+    await using client = clientFor(origin);
+    await client.get('/a');
+    clock.jump(-3_600_000);
+    for (let i = 0; i < 2; i++) {
+      await clock.advance(40_000);
+      await client.head('/a', { headers: { 'cache-control': 'no-cache' } });
+    }
+    expect((await client.get('/a')).text()).toBe('new');
+  });
 
   test('invalidates the stored response when its validators differ', () =>
     run([

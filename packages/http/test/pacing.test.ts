@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { MacadamError } from '@macadam/core';
 import { constant } from '@macadam/resilience';
 import { seededRandom, virtualClock } from '@macadam/testkit';
@@ -6,6 +7,7 @@ import {
   createHttpClient,
   type HttpClientOptions,
   type HttpPacing,
+  type HttpRequestError,
   type HttpTurn,
   type PacedResponse,
 } from '../src/index.ts';
@@ -120,6 +122,31 @@ describe('pacing', () => {
     const { clock, client } = setUp([{ status: 200 }], { pacing: { acquire: () => turn as never }, retry: false });
     const error = await clock.runUntil(client.get('/a').catch((reason: unknown) => reason));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'createHttpClient.pacing.acquire()' });
+  });
+
+  test('an acquire() that fails with the error of another call has it as cause; its response is none to this call', async () => {
+    const other = setUp([{ status: 404, body: 'of another call' }]);
+    const cause: unknown = await other.clock.runUntil(other.client.get('/other').catch((error: unknown) => error));
+    const before = inspect(cause);
+    const rejects = (): Promise<never> => Promise.reject(cause as Error);
+    const throws = (): never => {
+      throw cause;
+    };
+    for (const acquire of [rejects, throws]) {
+      for (const kind of [
+        {},
+        { dedupe: true },
+        { cache: { mode: 'private' } },
+      ] satisfies Partial<HttpClientOptions>[]) {
+        const { clock, client } = setUp([], { pacing: { acquire }, throwOnStatus: false, ...kind });
+        for (const call of [client.get('/a'), client.fetch('/a'), client.stream('GET', '/a')]) {
+          const error = await clock.runUntil(call.catch((reason: unknown) => reason));
+          expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'pacing', attempts: [] });
+          expect((error as HttpRequestError).cause).toBe(cause);
+        }
+      }
+    }
+    expect(inspect(cause)).toBe(before);
   });
 
   test('rejects a pacing option without acquire() when the client is created', () => {

@@ -180,6 +180,29 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     expect(calls).toEqual([]);
   });
 
+  test.each([
+    ['a status', {}, {}],
+    ['a time limit', { timeoutMs: 50 }, {}],
+    ['a status, and shared', {}, { dedupe: true }],
+  ])('a call cancelled with the error of another call is no error: %s', async (_what, limits, options) => {
+    const scripts = 'timeoutMs' in limits ? [{}] : [{ status: 404 }];
+    const other = clientFor({ dispatcher: scriptedDispatcher(...scripts), retry: false });
+    const reason: unknown = await clock.runUntil(other.get('/b', limits).catch((error: unknown) => error));
+    const client = clientFor({ dispatcher: scriptedDispatcher({}), ...options });
+    await expect(client.get('/a', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const caller = new AbortController();
+    const left = client.get('/a', { signal: caller.signal });
+    await clock.settle();
+    caller.abort(reason);
+    await expect(left).rejects.toBe(reason);
+    const { attempts, calls } = await ended();
+    const ofOther = 1;
+    expect([...attempts.slice(ofOther), ...calls].map(failure)).toEqual([
+      [undefined, SpanStatusCode.UNSET],
+      [undefined, SpanStatusCode.UNSET],
+    ]);
+  });
+
   test('are children of the active span of the caller, whatever timer starts the attempt', async () => {
     const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 200 }) });
     const parent = provider.getTracer('test').startSpan('parent');

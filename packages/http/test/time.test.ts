@@ -384,6 +384,23 @@ describe('a call that is cancelled with an error of Macadam', () => {
     }
   });
 
+  test('also while its body is read', async () => {
+    const why = await statusError();
+    const before = inspect(why);
+    for (const how of ['stream', 'fetch'] as const) {
+      const { client } = setUp([{ status: 200, body: 'x', stalls: true }]);
+      const abort = new AbortController();
+      const { signal } = abort;
+      const read =
+        how === 'fetch'
+          ? (await client.fetch('/a', { signal })).text()
+          : (await client.stream('GET', '/a', { signal })).body.toArray();
+      abort.abort(why);
+      expect(await failureOf(read)).toBe(why);
+      expect(inspect(why)).toBe(before);
+    }
+  });
+
   test('stores no response of another call, and serves no stale one', async () => {
     const headers = { 'cache-control': 'max-age=1, stale-if-error=1000', etag: '"1"' };
     const stored = { status: 200, headers, body: 'stored' };

@@ -11,7 +11,7 @@ export class Discovery {
   readonly #clientName: string;
   readonly #onList: (targets: readonly EndpointTarget[]) => void;
   #hasList = false;
-  /** End the waits for the refreshes in flight: the list of a later one will do as well. */
+  /** End the waits for refreshes before the first list, which may come from a later one. */
   readonly #waits = new Set<() => void>();
   #refreshAt = -Infinity;
   #refreshing: Promise<void> | undefined;
@@ -32,13 +32,15 @@ export class Discovery {
     if (now >= this.#refreshAt) {
       // Counts from the beginning of the refresh, since the promise of the function may never settle.
       this.#refreshAt = now + REFRESH_INTERVAL_MS;
-      this.#refreshing = this.#untilList(this.#refresh(++this.#begunRefreshes));
+      const refresh = this.#refresh(++this.#begunRefreshes);
+      this.#refreshing = this.#hasList ? refresh : this.#untilList(refresh);
       // A failed refresh leaves the current list in use. Without a list, the returned promise rejects for its caller.
       this.#refreshing.catch(() => {});
     }
     return this.#hasList ? undefined : this.#refreshing;
   }
 
+  /** Waits for a refresh, or for any other to bring the first list. */
   async #untilList(refresh: Promise<void>): Promise<void> {
     const later = new Promise<void>((resolve) => {
       this.#waits.add(resolve);
@@ -57,6 +59,7 @@ export class Discovery {
       this.#hasList = true;
       this.#onList(targets);
       for (const end of this.#waits) end();
+      this.#waits.clear();
     } catch (error) {
       if (this.#hasList) this.#warn(error);
       else if (number === this.#begunRefreshes) this.#refreshAt = -Infinity;

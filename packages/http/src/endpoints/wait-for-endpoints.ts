@@ -1,5 +1,6 @@
 import type { Clock } from '@macadam/core';
 import { timeout, type ExecuteOptions } from '@macadam/resilience';
+import { callersFailure } from '../callers-failure.ts';
 
 /**
  * Waits for the first list of endpoints, within the timeout of the call and until its caller cancels it. Resolves to the
@@ -13,7 +14,10 @@ export async function waitForEndpoints(
 ): Promise<ExecuteOptions> {
   const startedAt = clock.monotonic();
   const timeoutMs = execution.timeoutMs ?? defaultTimeoutMs;
-  await timeout({ timeoutMs, clock }).execute(() => list, execution);
+  const fail = (error: unknown): never => {
+    throw callersFailure('endpoints', error);
+  };
+  await timeout({ timeoutMs, clock }).execute(() => list.catch(fail), execution);
   const leftMs = timeoutMs - (clock.monotonic() - startedAt);
   // Never 0, which is no valid timeout: the call itself then times out, with its own error.
   return { ...execution, timeoutMs: Math.max(leftMs, Number.MIN_VALUE) };

@@ -45,7 +45,9 @@ export class BackgroundRevalidations {
     log.trace = traceCall(this.#context.traced, request);
     let outcome: unknown;
     try {
-      outcome = await this.#origin.forward(call, stored);
+      const pending = this.#origin.forward(call, stored);
+      log.isFresh = false;
+      outcome = await pending;
     } catch (error) {
       // The stored response stays. The next call tries again while stale-while-revalidate allows it.
       outcome = lastFailure(error);

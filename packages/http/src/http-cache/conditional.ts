@@ -39,6 +39,10 @@ export function isNotModified(headers: readonly string[], stored: StoredResponse
   return since >= (parseDate(modified, now) ?? receivedAtMs);
 }
 
+export function hasValidator({ headers }: Pick<StoredResponse, 'headers'>): boolean {
+  return Object.hasOwn(headers, 'etag') || Object.hasOwn(headers, 'last-modified');
+}
+
 /** The headers that validate a stored response (RFC 9111, section 4.3.1); undefined when it has no validator that can be sent. */
 export function validationHeaders({ headers }: StoredResponse): Record<string, string> | undefined {
   const [etag, modified] = ['etag', 'last-modified'].map((name) => {

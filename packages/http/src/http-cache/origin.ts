@@ -105,13 +105,16 @@ export class Origin {
   /** Forwards an unsafe request, and invalidates what it may have changed (RFC 9111, section 4.4). */
   async forwardUnsafe(call: CacheCall): Promise<HttpResponse> {
     const { request } = call;
-    const inFlight = this.#responses.begin(call);
+    let inFlight = this.#responses.begin(call);
     try {
       const received = await this.#send(call, request);
-      // Read before the invalidation below, which includes this request.
       const wasInvalidated = inFlight.isInvalidated();
-      await this.#waitForStore(call, this.#responses.invalidate(request, received));
-      if (!wasInvalidated) await this.#storeUnsafeResponse(call, received);
+      const invalidation = this.#responses.invalidate(request, received);
+      // The invalidation includes this request: from here on, only later ones count for its response.
+      inFlight.end();
+      inFlight = this.#responses.begin(call);
+      await this.#waitForStore(call, invalidation);
+      if (!wasInvalidated) await this.#storeReceived(call, undefined, received, inFlight);
       if (received.statusError !== undefined) throw received.statusError;
       return received.response;
     } finally {
@@ -180,15 +183,6 @@ export class Origin {
       throw this.#responder.gatewayTimeout(request, 'stale');
     }
     throw error;
-  }
-
-  async #storeUnsafeResponse(call: CacheCall, received: OriginResponse): Promise<void> {
-    const inFlight = this.#responses.begin(call);
-    try {
-      await this.#storeReceived(call, undefined, received, inFlight);
-    } finally {
-      inFlight.end();
-    }
   }
 
   /** Has a response stored: now, or when its reader has reached the end of a streamed body. */

@@ -13,10 +13,12 @@ export class Receipts {
     this.#clock = clock;
   }
 
-  /** Notes when a response that is about to be stored was received. */
-  add(response: StoredResponse): void {
+  /** Notes when a response that is about to be stored was received. An update that makes it no younger leaves that as it is. */
+  add(response: StoredResponse, replaced?: StoredResponse): void {
+    const isAsOld = replaced !== undefined && replaced.receivedAtMs === response.receivedAtMs;
     const elapsedMs = Math.max(0, this.#clock.now() - response.receivedAtMs);
-    this.#receivedAt.set(response, this.#clock.monotonic() - elapsedMs);
+    const receivedAt = isAsOld ? this.#receivedAt.get(replaced) : undefined;
+    this.#receivedAt.set(response, receivedAt ?? this.#clock.monotonic() - elapsedMs);
   }
 
   /** The time by which to judge a response, in epoch milliseconds: the later one of both clocks. */

@@ -1,6 +1,6 @@
 import type { PreparedRequest } from '../request.ts';
 import type { CacheCall } from './cache-call.ts';
-import { isDescribedByHead } from './conditional.ts';
+import { hasValidator, isDescribedByHead } from './conditional.ts';
 import type { PresentedRequest } from './credentials.ts';
 import { requestField } from './fields.ts';
 import { InFlightRequests, type InFlightRequest } from './in-flight-requests.ts';
@@ -48,12 +48,14 @@ export class ResponseStore {
 
   /** @param replaced - a stored response that is removed, even if other selecting fields select the new one */
   async put(
-    { url }: CacheCall,
+    { url, request }: CacheCall,
     response: StoredResponse,
     { isInvalidated }: InFlightRequest,
     replaced?: StoredResponse,
   ): Promise<void> {
-    if (await this.#variants.put(url, response, { isInvalidated, replaced })) this.#counts.stored++;
+    // A response to HEAD brings no body. The one that was found may have been invalidated since.
+    const isUpdate = request.method === 'HEAD';
+    if (await this.#variants.put(url, response, { isInvalidated, replaced, isUpdate })) this.#counts.stored++;
   }
 
   /** A stored part with a newer one (RFC 9111, section 3.4); undefined if they do not combine. */
@@ -91,9 +93,12 @@ export class ResponseStore {
     if (isRedirected) return;
     if (request.method === 'HEAD' && stored !== undefined && response.status === 200) {
       if (isDescribedByHead(stored, fields)) {
-        await this.replace(call, stored, this.freshened(call, stored, received), inFlight);
+        const freshened = this.freshened(call, stored, received);
+        // Without a validator, the body may have changed all the same: it stays as old and as outdated as it is.
+        const { requestedAtMs, receivedAtMs, outdated } = hasValidator(stored) ? freshened : stored;
+        await this.replace(call, stored, { ...freshened, requestedAtMs, receivedAtMs, outdated }, inFlight);
       } else {
-        await this.put(call, { ...stored, outdated: true }, inFlight);
+        await this.put(call, { ...stored, outdated: true }, inFlight, stored);
       }
       return;
     }

@@ -4,6 +4,7 @@
  * in, what to do out.
  */
 import { CacheControl } from './cache-control.ts';
+import { hasValidator } from './conditional.ts';
 import { requestField, responseField } from './fields.ts';
 import { currentAgeMs, freshnessLifetimeMs, type DatedResponse } from './freshness.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
@@ -117,7 +118,6 @@ export function usableForMs(response: DatedResponse, now: number, mode: CacheMod
   const freshForMs = lifetimeMs - currentAgeMs(response, now);
   const staleSeconds = Math.max(control.seconds('stale-while-revalidate') ?? 0, control.seconds('stale-if-error') ?? 0);
   const staleMs = Math.max(staleSeconds * 1_000, lifetimeMs > 0 ? staleIfUnreachableMs(control) : 0);
-  const hasValidator = Object.hasOwn(headers, 'etag') || Object.hasOwn(headers, 'last-modified');
-  if (hasValidator) return Math.max(0, freshForMs) + Math.max(staleMs, STORED_FOR_VALIDATION_MS);
+  if (hasValidator(response)) return Math.max(0, freshForMs) + Math.max(staleMs, STORED_FOR_VALIDATION_MS);
   return Math.max(0, freshForMs + staleMs);
 }

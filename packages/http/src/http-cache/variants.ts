@@ -20,6 +20,8 @@ export interface ChangeOptions {
 export interface PutOptions extends ChangeOptions {
   /** A stored response that the new one replaces, although other selecting fields or credentials select it. */
   readonly replaced?: StoredResponse | undefined;
+  /** Whether it is only an update of `replaced`, which must still be stored. */
+  readonly isUpdate: boolean;
 }
 
 /** The stored responses of each URL, newest first: one per combination of selecting fields and credentials. */
@@ -53,15 +55,15 @@ export class Variants {
    * Stores a response. Replaces an older one of the same variant, or combines both if they are parts. Resolves with whether
    * it was stored.
    */
-  put(url: string, response: StoredResponse, { isInvalidated, replaced }: PutOptions): Promise<boolean> {
+  put(url: string, response: StoredResponse, { isInvalidated, replaced, isUpdate }: PutOptions): Promise<boolean> {
+    const isReplaced = (other: StoredResponse): boolean => replaced !== undefined && isSameVariant(other, replaced);
     const apply = (stored: readonly StoredResponse[]): readonly StoredResponse[] => {
+      if (isUpdate && !stored.some(isReplaced)) return stored;
       const previous = stored.find((other) => isSameVariant(other, response));
       if (previous !== undefined && this.#isNewer(previous, response)) return stored;
       const combined = previous && combineParts(previous, response, this.#maxBytes);
-      const others = stored.filter(
-        (other) => !isSameVariant(other, response) && !(replaced !== undefined && isSameVariant(other, replaced)),
-      );
-      this.receipts.add(combined ?? response);
+      const others = stored.filter((other) => !isSameVariant(other, response) && !isReplaced(other));
+      this.receipts.add(combined ?? response, replaced);
       return [combined ?? response, ...others].slice(0, MAX_VARIANTS);
     };
     return this.#changes.add(url, { isInvalidated, isRemoval: false, apply });

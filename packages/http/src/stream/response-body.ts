@@ -88,7 +88,12 @@ export class ResponseBody extends Readable {
 
   /** Call when the rest of the body will not arrive. */
   fail(error: Error): void {
-    if (!this.#isReceived) this.destroy(error);
+    if (!this.#isReceived) this.#fail(error);
+  }
+
+  /** Unlike what the body is cancelled with, which may be the error of another call, the error belongs to this call. */
+  #fail(error: Error): void {
+    this.destroy(error instanceof HttpError ? withAttempts(error, this.#settings.attempts) : error);
   }
 
   /** The body was decoded completely, though perhaps not read yet: there is nothing left to cancel. */
@@ -115,7 +120,6 @@ export class ResponseBody extends Readable {
     for (const decoder of this.#decoders ?? []) decoder.destroy();
     this.#stopReceiving(error ?? undefined);
     this.#settings.copy?.discard();
-    if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);
     callback(error);
   }
 
@@ -124,9 +128,9 @@ export class ResponseBody extends Readable {
     const { maxBytes, maxRatio, subject, status } = this.#settings;
     this.#decodedBytes += chunk.length;
     if (this.#decodedBytes > maxBytes) {
-      this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
+      this.#fail(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
     } else if (this.#exceedsRatio()) {
-      this.destroy(new HttpResponseTooLargeError(subject, 'maxRatio', maxRatio, status));
+      this.#fail(new HttpResponseTooLargeError(subject, 'maxRatio', maxRatio, status));
     } else {
       this.#settings.copy?.add(chunk);
       return this.push(chunk);
@@ -143,7 +147,7 @@ export class ResponseBody extends Readable {
     const { subject, status, encodings } = this.#settings;
     for (const [i, decoder] of decoders.entries()) {
       const encoding = encodings.at(-1 - i) as string;
-      decoder.on('error', (error) => this.destroy(decodeError(subject, status, decoderFailure(error, encoding))));
+      decoder.on('error', (error) => this.#fail(decodeError(subject, status, decoderFailure(error, encoding))));
       const next = decoders[i + 1];
       if (next !== undefined) decoder.pipe(next);
     }
@@ -193,7 +197,7 @@ export class ResponseBody extends Readable {
       return;
     }
     const what = isUnread ? 'left its body unread for' : 'was silent in the middle of its body for';
-    this.destroy(new HttpTimeoutError(subject, limitMs, false, undefined, what));
+    this.#fail(new HttpTimeoutError(subject, limitMs, false, undefined, what));
   }
 }
 
