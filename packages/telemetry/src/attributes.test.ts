@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { capture } from '../test/capture.ts';
 import { spanAttributes } from './attributes.ts';
@@ -16,6 +17,7 @@ describe('spanAttributes', () => {
         owner: pii('ada'),
         at: new Date(0),
         error: new TypeError('bad token=x'),
+        foreign: runInNewContext('new TypeError("bad token=x")'),
         none: undefined,
         nothing: null,
         fn: () => 1,
@@ -37,6 +39,7 @@ describe('spanAttributes', () => {
       owner: '[pii]',
       at: '1970-01-01T00:00:00.000Z',
       error: 'TypeError: bad token=[redacted]',
+      foreign: 'TypeError: bad token=[redacted]',
       bad: '[threw]',
     });
   });

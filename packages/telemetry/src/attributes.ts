@@ -1,5 +1,6 @@
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
-import { isCardNumber } from './redact/card-number.ts';
+import { isError } from './is-error.ts';
+import { isCardValue } from './redact/card-number.ts';
 import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
 import { CENSOR, isPii, isSecret } from './sensitive.ts';
@@ -62,7 +63,7 @@ function writeValue(value: unknown, path: string, depth: number, target: Attribu
   else if (isSecret(value)) setAttribute(target, path, CENSOR, budget);
   else if (isPii(value)) setAttribute(target, path, '[pii]', budget);
   else if (Array.isArray(value)) setAttribute(target, path, arrayAttribute(value), budget);
-  else if (value instanceof Error) setAttribute(target, path, cleanText(`${value.name}: ${value.message}`), budget);
+  else if (isError(value)) setAttribute(target, path, cleanText(`${value.name}: ${value.message}`), budget);
   else if (value instanceof Date || value instanceof URL)
     setAttribute(target, path, cleanText(String(value.toJSON())), budget);
   else if (depth < MAX_DEPTH) flatten(value, `${path}.`, depth + 1, target, budget);
@@ -85,7 +86,7 @@ function primitiveAttribute(value: unknown): string | number | boolean | undefin
       return cleanText(value);
     case 'number':
       if (!Number.isFinite(value)) return undefined;
-      return isCardNumber(String(value)) ? CENSOR : value;
+      return isCardValue(value) ? CENSOR : value;
     case 'boolean':
       return value;
     case 'bigint':

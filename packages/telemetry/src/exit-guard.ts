@@ -22,6 +22,7 @@ const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 
 const tasks = new Set<ExitTask>();
 let listening = false;
+let hasExited = false;
 let leftMs = EXIT_LIMIT_MS;
 
 /** At the end of the process, runs the task at once, since no listener would be called any more. */
@@ -33,7 +34,7 @@ export function registerExitTask(task: ExitTask): void {
   }
   if (listening) return;
   listening = true;
-  process.on('exit', finishAll);
+  process.on('exit', onExit);
   // Before the listeners of the application: Node removes those that are called once before it calls them.
   for (const signal of SIGNALS) process.prependListener(signal, onSignal);
 }
@@ -50,23 +51,30 @@ export function unregisterExitTask(task: ExitTask): void {
   }).unref();
 }
 
-/**
- * Calls `resume` until it returns true or the limit has passed, and blocks the thread in between. Returns the time it
- * has blocked in milliseconds: the sum of its pauses, since a clock may be virtual.
- */
-export function blockUntil(resume: () => boolean, limitMs: number): number {
-  let pausedMs = 0;
-  for (; !resume() && pausedMs < limitMs; pausedMs += PAUSE_MS) Atomics.wait(neverNotified, 0, 0, PAUSE_MS);
-  return pausedMs;
+/** Calls `resume` until it returns true or the limit has passed, and blocks the thread in between. */
+export function blockUntil(resume: () => boolean, limitMs: number): void {
+  for (let waitedMs = 0; !resume() && waitedMs < limitMs; waitedMs += PAUSE_MS) pause();
 }
 
+/** The pauses are counted, since a clock may be virtual. */
+function pause(): void {
+  Atomics.wait(neverNotified, 0, 0, PAUSE_MS);
+}
+
+function onExit(): void {
+  hasExited = true;
+  finishAll();
+}
+
+/** Can be called inside of itself, when a task that is resumed logs a line that blocks: both share the limit. */
 function finishAll(): void {
-  const pausedMs = blockUntil(() => {
-    for (const task of tasks) task.resume();
-    return tasks.size === 0;
-  }, leftMs);
-  leftMs -= pausedMs;
+  for (; !resumeAll() && leftMs > 0; leftMs -= PAUSE_MS) pause();
   for (const task of tasks) task.abandon();
+}
+
+function resumeAll(): boolean {
+  for (const task of tasks) task.resume();
+  return tasks.size === 0;
 }
 
 function onSignal(signal: NodeJS.Signals): void {
@@ -81,11 +89,14 @@ Object.defineProperty(onSignal, OURS, { value: true });
 
 function removeListeners(): void {
   listening = false;
-  process.off('exit', finishAll);
+  process.off('exit', onExit);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 
-/** Whether the listeners of `exit` are being called, or have been. Node sets this property, which has no public name. */
+/**
+ * Whether the listeners of `exit` are being called, or have been. If ours is not among them, only this property of Node tells,
+ * which has no public name. Where it is missing, lines that block for the first time in an `exit` listener are lost.
+ */
 function isExiting(): boolean {
-  return (process as { _exiting?: boolean })._exiting === true;
+  return hasExited || (process as { _exiting?: boolean })._exiting === true;
 }

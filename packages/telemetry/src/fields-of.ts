@@ -1,3 +1,5 @@
+import { isError } from './is-error.ts';
+
 /** Classes whose instances are logged as one value, since their data is not in enumerable properties. */
 const VALUE_CLASSES = [Map, Set, Date, URL, RegExp, Promise, ArrayBuffer] as const;
 
@@ -10,7 +12,7 @@ export function fieldsOf(first: object): object {
     if (Array.isArray(first)) return { value: first };
     const prototype: unknown = Object.getPrototypeOf(first);
     if (prototype === Object.prototype || prototype === null) return first;
-    if (first instanceof Error) return { err: first };
+    if (isError(first)) return { err: first };
     const hasFields = !ArrayBuffer.isView(first) && !VALUE_CLASSES.some((type) => first instanceof type);
     return hasFields && typeof (first as { reveal?: unknown }).reveal !== 'function' ? first : { value: first };
   } catch {

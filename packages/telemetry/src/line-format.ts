@@ -16,6 +16,8 @@ export interface LineFormat {
   readonly fieldsClose: string;
   /** The name of the message with a comma, such as `,"msg":`. */
   readonly messageKey: string;
+  /** The same with the beginning of a string. */
+  readonly messageString: string;
   /** The name under which the field `err` is written. */
   readonly errorName: string;
   readonly errorNames: ErrorNames;
@@ -43,6 +45,7 @@ const formats: Record<LogFormat, (name: string | undefined) => LineFormat> = {
     fieldsOpen: '',
     fieldsClose: '',
     messageKey: ',"msg":',
+    messageString: ',"msg":"',
     errorName: 'err',
     errorNames: pinoErrors,
     reserved: new Set([
@@ -63,6 +66,7 @@ const formats: Record<LogFormat, (name: string | undefined) => LineFormat> = {
     fieldsOpen: ',"attributes":{',
     fieldsClose: '}',
     messageKey: ',"body":',
+    messageString: ',"body":"',
     errorName: 'exception',
     errorNames: { message: 'message', stack: 'stacktrace' },
     reserved: new Set(['exception', 'sample_rate', SHADOWED]),
@@ -80,6 +84,7 @@ const formats: Record<LogFormat, (name: string | undefined) => LineFormat> = {
     fieldsOpen: '',
     fieldsClose: '',
     messageKey: ',"message":',
+    messageString: ',"message":"',
     errorName: 'error',
     errorNames: { message: 'message', stack: 'stack_trace' },
     reserved: new Set([
@@ -100,6 +105,7 @@ const formats: Record<LogFormat, (name: string | undefined) => LineFormat> = {
     fieldsOpen: '',
     fieldsClose: '',
     messageKey: ',"message":',
+    messageString: ',"message":"',
     errorName: 'err',
     errorNames: pinoErrors,
     reserved: new Set([

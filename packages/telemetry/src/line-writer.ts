@@ -3,7 +3,7 @@
  * with unique names and within the limits, whatever the caller passes in.
  */
 import { isSpanContextValid, trace } from '@opentelemetry/api';
-import type { LineLimits } from './encode/limits.ts';
+import { fieldBytesOf, type LineLimits } from './encode/limits.ts';
 import { piiWriter } from './encode/pii-writer.ts';
 import { PropertyNames, SUMMARY_FIELDS } from './encode/property-names.ts';
 import { MARK_NAME, TextWriter } from './encode/text-writer.ts';
@@ -50,10 +50,7 @@ export class LineWriter {
     this.#values = new ValueWriter(limits, text, names, piiWriter(redact), format.errorNames);
     this.#hasPlainSummary = !SUMMARY_FIELDS.some((name) => keys.isSensitive(name) || format.reserved.has(name));
     this.#createAnother = () => new LineWriter(format, limits, redact);
-    // Left over for the message and the stack of an error as the last value, and for the message of the line. The rest is
-    // for level, time and trace, for names in an error, and for a mark and a bracket at each depth.
-    const processBytes = Buffer.byteLength(format.processFields);
-    this.#fieldBytes = limits.lineBytes - processBytes - 3 * maxLength - 704 - 32 * limits.depth;
+    this.#fieldBytes = fieldBytesOf(limits, maxLength, Buffer.byteLength(format.processFields));
   }
 
   /** Returns the line with a line feed at its end. Never throws. */
@@ -127,7 +124,7 @@ export class LineWriter {
     if (fieldsOpen !== '') fields = `${fieldsOpen}${fields.slice(1)}${fieldsClose}`;
     const traceFields = this.#traceFields(line);
     if (traceFields !== '') fields += traceFields;
-    return `${prefix}${fields}${this.#message(message, line.args)}}\n`;
+    return `${prefix}${fields}${this.#end(message, line.args)}`;
   }
 
   #prefix(line: Line): string {
@@ -227,11 +224,14 @@ export class LineWriter {
     if (line.bindings.has(name)) (effects.replacedBindings ??= new Set()).add(name);
   }
 
-  #message(message: unknown, args: readonly unknown[]): string {
-    if (message === undefined) return '';
+  /** Returns the message and the end of the line. */
+  #end(message: unknown, args: readonly unknown[]): string {
+    if (message === undefined) return '}\n';
     let text = typeof message === 'string' ? message : textOf(message);
     if (args.length > 0 && text.includes('%')) text = formatText(text, args, (value) => this.#argumentJson(value));
-    return `${this.#format.messageKey}${this.#values.text.quote(text)}`;
+    const plain = this.#values.text.plain(text);
+    if (plain !== undefined) return `${this.#format.messageString}${plain}"}\n`;
+    return `${this.#format.messageKey}${this.#values.text.quoteScanned(text)}}\n`;
   }
 
   /** JSON of an argument for `%o` or `%j`. Overwrites `out`, whose fields are part of the line by then. */

@@ -77,7 +77,7 @@ export interface Line {
   serializers: Serializers | undefined;
   fields: object | undefined;
   /** Written before `fields`, which it replaces where names are the same. */
-  work?: WorkSummary | undefined;
+  work: WorkSummary | undefined;
   message: unknown;
   args: readonly unknown[];
   sampleRate: number | undefined;

@@ -167,10 +167,9 @@ export class CoreLogger implements Logger {
     if (!this.isLevelEnabled(level)) return;
     const index = levels.indexOf(level);
     try {
-      const time = core.clock.now();
       const line = {
         level: index,
-        time,
+        time: core.clock.now(),
         bindings,
         serializers,
         fields: annotations,
@@ -206,6 +205,7 @@ export class CoreLogger implements Logger {
       args:
         isFields || first == null ? args : message === undefined && args.length === 0 ? NO_ARGS : [message, ...args],
       sampleRate,
+      work: undefined,
     });
     core.counts[level]!++;
     core.sink.write(line, level);

@@ -1,3 +1,4 @@
+import { isError } from './is-error.ts';
 import { isMacadamError } from '@macadam/core';
 
 /** Fields by which web frameworks and HTTP clients put a status on their errors. */
@@ -13,7 +14,7 @@ interface ErrorWithStatus {
  */
 export function refusalStatusOf(error: unknown): number | undefined {
   if (isMacadamError(error)) return error.refusalStatus;
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   const { statusCode, status, response } = error as ErrorWithStatus;
   // Errors of HTTP clients contain the response of another server: a call of ours failed, and no caller was refused.
   if (typeof response === 'object' && response !== null && 'status' in response) return undefined;

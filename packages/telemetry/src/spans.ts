@@ -2,6 +2,7 @@ import { assertFunction, assertObject, isMacadamError, timeoutOf } from '@macada
 import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
 import { type Attributes, type Link, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
+import { isError } from './is-error.ts';
 import { refusalStatusOf } from './refusal.ts';
 
 /** Options of `withSpan`. */
@@ -117,7 +118,7 @@ function isRefusal(span: Span & { readonly kind?: SpanKind }, error: unknown): b
 function recordException(span: Span, error: unknown): void {
   const type = errorType(error);
   const attributes: Attributes = { 'exception.type': type };
-  if (error instanceof Error) {
+  if (isError(error)) {
     attributes['exception.message'] = cleanText(error.message);
     if (error.stack !== undefined) attributes['exception.stacktrace'] = cleanText(error.stack, 8_192);
   } else {
@@ -151,14 +152,14 @@ function endWithError(span: Span, error: unknown): void {
 
 /** The code of an error that has one, else its class; at most 64 characters. */
 function errorType(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
+  if (!isError(error)) return typeof error;
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : error.name.slice(0, 64);
 }
 
 /** Whether an error means that the caller cancelled. True for a timeout as Node's own functions report it, so call `timeoutOf` first. */
 export function isAbort(error: unknown): boolean {
-  return isMacadamError(error, 'MAC_ABORTED') || (error instanceof Error && error.name === 'AbortError');
+  return isMacadamError(error, 'MAC_ABORTED') || (isError(error) && error.name === 'AbortError');
 }
 
 export function isThenable(value: unknown): value is Promise<unknown> {

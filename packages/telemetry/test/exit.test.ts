@@ -77,10 +77,11 @@ describe('T1: the last line is never lost', () => {
   });
 
   it.each([
-    ['after the one of the logger', 400],
-    ['with nothing waiting before', 10],
-  ])('to a slow reader, when an exit handler logs many lines, %s', async (_name, count) => {
-    const child = shell(`"$@" | ${slowReader}`, ['manyInExit', String(count)]);
+    ['after the one of the logger', 400, 'manyInExit'],
+    ['after the one of the logger, if Node does not say that the process is exiting', 400, 'manyInUnknownExit'],
+    ['with nothing waiting before', 10, 'manyInExit'],
+  ])('to a slow reader, when an exit handler logs many lines, %s', async (_name, count, how) => {
+    const child = shell(`"$@" | ${slowReader}`, [how, String(count)]);
     const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     expect(numbers(all)).toEqual(upTo(count + 500));
   });
@@ -176,6 +177,11 @@ describe('a reader that stops reading', () => {
     // The pauses are counted instead of the time.
     const { stats } = await statsOf('"$@" | sleep 60', [], join(import.meta.dirname, 'children', 'blocked-loggers.ts'));
     expect(stats).toEqual({ blocked: 5, pausedMs: 1_000 });
+  });
+
+  it('costs no more than that second when a logger recovers meanwhile and is blocked again', async () => {
+    const { stats } = await statsOf('"$@"', [], join(import.meta.dirname, 'children', 'exit-tasks.ts'));
+    expect(stats).toEqual({ pausedMs: 1_000 });
   });
 
   it('counts the lines that are logged in an exit handler and lost', async () => {

@@ -1,4 +1,4 @@
-import type { Meter } from '@opentelemetry/api';
+import type { Attributes, Meter } from '@opentelemetry/api';
 import { diag, DiagLogLevel, metrics, ValueType } from '@opentelemetry/api';
 import {
   AggregationTemporality,
@@ -67,11 +67,11 @@ function exported(exporter: InMemoryMetricExporter) {
 
 const recording = fc.record({
   scope: fc.constantFrom('a', 'b'),
-  histogram: fc.constantFrom('h.plain', 'h.seconds', 'H.SECONDS', 'h.int'),
+  histogram: fc.constantFrom('h.plain', 'h.seconds', 'H.SECONDS', 'h.int', 'h.onebucket', 'h.unsorted'),
   value: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constantFrom(0, 0.005, 5, 10, 7.5, 12_345, -1, Infinity)),
   attributes: fc.dictionary(
     fc.constantFrom('k', 'l', 'm'),
-    fc.constantFrom<string | number | string[]>('x', 'y', 1, 2, ['x']),
+    fc.constantFrom<Attributes[string]>('x', 'y', '1', 1, 2, -0, 0, true, undefined, ['x'], '["x"]'),
   ),
 });
 const step = fc.oneof({ weight: 8, arbitrary: recording }, { weight: 1, arbitrary: fc.constant('flush' as const) });
@@ -79,6 +79,8 @@ const step = fc.oneof({ weight: 8, arbitrary: recording }, { weight: 1, arbitrar
 function histogramOf(meter: Meter, name: string) {
   if (name === 'h.plain') return meter.createHistogram(name);
   if (name === 'h.int') return meter.createHistogram(name, { valueType: ValueType.INT });
+  const advised = { 'h.onebucket': [], 'h.unsorted': [5, 1] }[name];
+  if (advised !== undefined) return meter.createHistogram(name, { advice: { explicitBucketBoundaries: advised } });
   const advice = { explicitBucketBoundaries: [0.005, 5, 10] };
   return meter.createHistogram(name, { unit: 's', description: 'Seconds', advice });
 }

@@ -27,6 +27,11 @@ describe('the line format of pino', () => {
     ['null and message', [null, 'hello'], { msg: 'hello' }],
     ['undefined and message', [undefined, 'hello %d', 7], { msg: 'hello 7' }],
     ['a number', [42], { msg: '42' }],
+    [
+      'an error of another realm',
+      [runInNewContext('new TypeError("boom")')],
+      { msg: 'boom', err: { type: 'TypeError', message: 'boom' } },
+    ],
     ['an error', [new Error('boom')], { msg: 'boom', err: { type: 'Error', message: 'boom' } }],
     ['an error and message', [new Error('boom'), 'hello'], { msg: 'hello', err: { message: 'boom' } }],
     ['an error as err', [{ err: new Error('boom') }], { msg: 'boom' }],
@@ -559,6 +564,8 @@ describe('sampling, serializers and options', () => {
     );
     child.info({ user: { id: 7, name: 'Ada' }, bad: 1, err: new Error('kept') });
     expect(last()).toMatchObject({ user: 7, bad: '[threw]', err: { message: 'kept' } });
+    child.info({ err: runInNewContext('new Error("kept")') });
+    expect(last()).toMatchObject({ err: { message: 'kept' } });
   });
 
   it.each([

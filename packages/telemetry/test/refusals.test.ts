@@ -1,5 +1,6 @@
 /** Who is refused by a rule that works decides neither how many errors are logged, nor whether the service seems to fail. */
 import { randomBytes } from 'node:crypto';
+import { runInNewContext } from 'node:vm';
 import { createHmacJwtVerifier, createApiKey, definePermissions, verifyApiKey } from '@macadam/auth';
 import { MacadamError } from '@macadam/core';
 import { createHttpClient } from '@macadam/http';
@@ -138,4 +139,15 @@ describe('a failure that resembles a refusal is logged as an error:', () => {
     const { span } = await endingOf(rejectsWith({ status: 404 }), SpanKind.CLIENT);
     expect(span.status.code).toBe(SpanStatusCode.ERROR);
   });
+});
+
+it('an error of another realm is recorded as any other, and refuses like one', async () => {
+  const realm = (code: string) => () => Promise.reject(runInNewContext(code));
+  const { line, span } = await endingOf(realm('new RangeError("thrown")'));
+  expect(line).toMatchObject({ outcome: 'error', err: { type: 'RangeError', message: 'thrown' } });
+  expect(span.attributes).toMatchObject({ 'error.type': 'RangeError' });
+  expect(span.events[0]!.attributes).toMatchObject({ 'exception.message': 'thrown' });
+  spans.reset();
+  const refused = await endingOf(realm('Object.assign(new Error("thrown"), { statusCode: 404 })'));
+  expect(refused.span.status.code).toBe(SpanStatusCode.UNSET);
 });

@@ -18,8 +18,8 @@ afterEach(() => vi.restoreAllMocks());
 const circular: Record<string, unknown> = { text: 'x' };
 circular['self'] = circular;
 const scalar = fc.oneof(
-  fc.constantFrom('', 'x', 'longer than the limit', 'é'.repeat(9)),
-  fc.constantFrom(0, 1, -1.5, NaN, Infinity),
+  fc.constantFrom('', 'x', 'longer than the limit', 'é'.repeat(9), 'abcd\u{1f600}'),
+  fc.constantFrom(0, -0, 1, -1.5, 2 ** 53, NaN, Infinity),
   fc.boolean(),
 );
 const value = fc.oneof(
@@ -38,7 +38,7 @@ const value = fc.oneof(
     ),
   },
 );
-const key = fc.constantFrom('', 'k', 'l', 'm', 'n', '1', 'http.request.method');
+const key = fc.constantFrom('', 'k', 'l', 'm', 'n', '1', 'http.request.method', 'constructor');
 const attributes = fc.oneof(
   fc.dictionary(key, value, { maxKeys: 6 }),
   fc.dictionary(key, scalar, { maxKeys: 3 }),

@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import type { ValueWriter } from './value-writer.ts';
 
 /** Limits of an error's own fields, beyond type, message, stack and causes: errors of HTTP clients carry whole requests. */
@@ -26,11 +25,6 @@ const STANDARD_FIELDS: ReadonlySet<string> = new Set([
 export interface ErrorNames {
   readonly message: string;
   readonly stack: string;
-}
-
-/** Whether a value is an Error, of this realm or another. */
-export function isError(value: object): value is Error {
-  return value instanceof Error || types.isNativeError(value);
 }
 
 /**

@@ -16,3 +16,12 @@ export const defaultLimits: LineLimits = { lineBytes: 65_536, stringBytes: 8_192
 
 /** The names of the limits, in the order in which error messages list them. */
 export const limitNames: readonly (keyof LineLimits)[] = ['lineBytes', 'stringBytes', 'depth', 'items', 'nodes'];
+
+/**
+ * Returns the maximum length of bindings and fields together, in bytes. Left over for the message and the stack of an error as
+ * the last value, and for the message of the line. The rest is for level, time and trace, for names in an error, and for a
+ * mark and a bracket at each depth.
+ */
+export function fieldBytesOf({ lineBytes, depth }: LineLimits, textBytes: number, processBytes: number): number {
+  return lineBytes - processBytes - 3 * textBytes - 704 - 32 * depth;
+}

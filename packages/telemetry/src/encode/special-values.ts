@@ -1,5 +1,6 @@
 import { CENSOR, isPii, isSecret } from '../sensitive.ts';
-import { isError, writeError } from './error-writer.ts';
+import { isError } from '../is-error.ts';
+import { writeError } from './error-writer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
 /** Whether a property with this value is written at all, as by `JSON.stringify`. */

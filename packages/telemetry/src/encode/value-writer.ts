@@ -1,6 +1,6 @@
 import { Ancestors } from './ancestors.ts';
 import { CENSOR } from '../sensitive.ts';
-import { isCardNumber } from '../redact/card-number.ts';
+import { isCardValue } from '../redact/card-number.ts';
 import type { ErrorNames } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
 import type { PropertyName, PropertyNames } from './property-names.ts';
@@ -242,7 +242,7 @@ export class ValueWriter {
 
   #writeNumber(value: number): void {
     if (!Number.isFinite(value)) this.out += 'null';
-    else if (value > 2e12 && Number.isInteger(value) && isCardNumber(String(value))) this.out += `"${CENSOR}"`;
+    else if (isCardValue(value)) this.out += `"${CENSOR}"`;
     else this.out += value;
   }
 }

@@ -50,7 +50,7 @@ function endOfCard(groups: readonly RegExpExecArray[], first: number): number {
 }
 
 /** Whether digits are a card number: a first digit of 2 to 6, and Luhn's check. Timestamps in milliseconds begin with 1. */
-export function isCardNumber(digits: string): boolean {
+function isCardNumber(digits: string): boolean {
   if (digits.length < MIN_DIGITS || digits.length > MAX_DIGITS || !/^[2-6]\d+$/.test(digits)) return false;
   let sum = 0;
   for (let i = 0; i < digits.length; i++) {
@@ -59,4 +59,9 @@ export function isCardNumber(digits: string): boolean {
     sum += weighted > 9 ? weighted - 9 : weighted;
   }
   return sum % 10 === 0;
+}
+
+/** The same for a number. Nearly all are ruled out without writing them as text. */
+export function isCardValue(value: number): boolean {
+  return value >= 2e12 && Number.isInteger(value) && isCardNumber(String(value));
 }

@@ -60,6 +60,10 @@ const endings: Record<string, () => void> = {
       for (let i = 0; i < 500; i++) log.info({ i: lines + i, padding: 'x'.repeat(200) }, 'late');
     });
   },
+  manyInUnknownExit: () => {
+    Object.defineProperty(process, '_exiting', { get: () => undefined, set: () => {} });
+    endings['manyInExit']?.();
+  },
   natural: () => {},
   flush: () => void log.flush().then(() => process.stderr.write(JSON.stringify(log.stats()))),
   // Nobody reads: what an exit handler logs is lost, but counted.
