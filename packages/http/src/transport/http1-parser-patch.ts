@@ -1,7 +1,7 @@
 /**
  * Makes undici (8.12) accept HTTP/1.1 responses that are valid but that its parser rejects: it drops the connection over them,
  * so they can only be corrected inside the parser. A parser that does not have the expected form is left as it is.
- * See docs/decisions/0023-answers-are-put-right-in-the-parser.md.
+ * See docs/decisions/0023-patch-the-parser-for-odd-responses.md.
  */
 import type { Socket } from 'node:net';
 
