@@ -53,6 +53,13 @@ describe('parseRetryAfter', () => {
   test.each(rows)('%s', (_step, { after, ms, date }, waitMs) => {
     expect(parseRetryAfter({ retryAfter: after, retryAfterMs: ms, date }, NOW)).toBe(waitMs);
   });
+
+  test('reads sixteen values, whatever a server sends', () => {
+    const headers = (retryAfter: string | string[]) => ({ retryAfter, retryAfterMs: undefined, date: undefined });
+    const seconds = Array.from({ length: 20_000 }, (_, i) => String(i + 1));
+    expect(parseRetryAfter(headers(seconds.join(',')), NOW)).toBe(16_000);
+    expect(parseRetryAfter(headers(seconds), NOW)).toBe(16_000);
+  });
 });
 
 describe('parseHttpDate', () => {

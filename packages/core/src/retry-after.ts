@@ -3,6 +3,8 @@
  * some APIs send. The values are untrusted: anything unknown is undefined, and nothing throws.
  */
 
+/** A response has one value, or one more from each gateway. A header of thousands would take long to parse. */
+const MAX_VALUES = 16;
 /** Longer waits are cut to this, so that a value with any number of digits stays a finite, exact number. */
 const MAX_WAIT_MS: number = Number.MAX_SAFE_INTEGER;
 
@@ -18,8 +20,8 @@ const ASCTIME = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}
 /** The headers of a response that say how long to wait before the next request. */
 export interface RetryAfterHeaders {
   /**
-   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several values the longest counts, since a gateway may
-   * add its own.
+   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several values, of which 16 are read, the
+   * longest counts, since a gateway may add its own.
    */
   readonly retryAfter: string | readonly string[] | undefined;
   /** `Retry-After-Ms` (OpenAI) or `x-ms-retry-after-ms` (Azure): milliseconds. Takes precedence over `Retry-After`. */
@@ -46,7 +48,8 @@ export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number
   const { retryAfter, date } = headers;
   if (retryAfter === undefined) return undefined;
   let longest: number | undefined;
-  for (const one of typeof retryAfter === 'string' ? membersOf(retryAfter) : retryAfter.flatMap(membersOf)) {
+  const values = typeof retryAfter === 'string' ? membersOf(retryAfter) : retryAfter.flatMap(membersOf);
+  for (const one of values.slice(0, MAX_VALUES)) {
     const waitMs = parseOne(one, date, now);
     if (waitMs !== undefined) longest = Math.max(longest ?? 0, waitMs);
   }
@@ -55,7 +58,7 @@ export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number
 
 /** The values of a header that several were joined to. The comma inside of a date, before its day, does not separate. */
 function membersOf(value: string): readonly string[] {
-  return value.split(/,(?! ?\d{1,2}[ -][A-Z])/);
+  return value.split(/,(?! ?\d{1,2}[ -][A-Z])/, MAX_VALUES);
 }
 
 function parseOne(value: string, date: string | undefined, now: number): number | undefined {
