@@ -41,11 +41,11 @@ const numbers = (all: string): unknown[] => parse(all).flatMap(({ i }) => (i ===
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Makes room for a line now and then, much more slowly than lines are logged. */
-const readerOf = (slowReads: number): string =>
-  `{ n=0; while [ $n -lt ${slowReads} ]; do dd bs=6000 count=1 2>/dev/null; n=$((n+1)); done; cat; }`;
-const slowReader = readerOf(40);
-/** Slow only until the pipe has filled: on a busy machine, forty processes alone take longer than the second at exit. */
-const readerThatRecovers = readerOf(6);
+const readerOf = (slowReads: number, bytes: number): string =>
+  `{ n=0; while [ $n -lt ${slowReads} ]; do dd bs=${bytes} count=1 2>/dev/null; n=$((n+1)); done; cat; }`;
+const slowReader = readerOf(40, 6_000);
+/** Slow for less long: on a busy machine, forty processes alone take longer than the second at exit. */
+const readerThatRecovers = readerOf(6, 24_000);
 
 describe('T1: the last line is never lost', () => {
   it.each(['exit', 'throw', 'reject', 'abort', 'kill', 'natural', 'T2: inExit'])('to a pipe, on %s', async (name) => {
